@@ -1,0 +1,174 @@
+"""A run on disk: its config, model, scores and thresholds. A copied folder works without the cache it was trained on."""
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.faults import InputError
+from data.files import read_json, write_json, written_aside
+from data.splits import SPLITS
+
+FORMAT_VERSION = 1
+CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one split: ids (N,), probabilities (N, K) float32, labels (N, K) uint8 with 255 for unknown."""
+
+    ids: list[str]
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+class Run:
+    """A finished run. Open it with `open_run`."""
+
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
+        self.directory = Path(directory)
+        self.config = config
+        self.cache: dict[str, Any] = config["cache"]  # what cache.json said
+        self.class_names: list[str] = self.cache["class_names"]
+        self.preparation: dict[str, Any] = self.cache["preparation"]
+        self.report_dir = self.directory / "report"
+
+    @property
+    def training_counts(self) -> np.ndarray:
+        """Positive training rows a class, (K,) int64."""
+        return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
+
+    def splits(self) -> list[str]:
+        """The splits whose scores are stored, in the order train, val, test."""
+        return [split for split in SPLITS if scores_path(self.directory, split).exists()]
+
+    def scores(self, split: str) -> Scores:
+        """The stored scores of a split.
+
+        Raises:
+            InputError: they are missing, damaged, or not of this run's classes.
+        """
+        path = scores_path(self.directory, split)
+        if not path.exists():
+            raise InputError(f"{path} does not exist: this run stored no {split} scores")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} cannot be read ({error}); train the run again") from None
+        if scores.shape != labels.shape or scores.shape != (len(ids), len(self.class_names)):
+            raise InputError(
+                f"{path}: ids {ids.shape}, scores {scores.shape} and labels {labels.shape} do not fit "
+                f"the run's {len(self.class_names)} classes"
+            )
+        return Scores(ids.tolist(), scores, labels)
+
+    @property
+    def has_thresholds(self) -> bool:
+        return (self.directory / THRESHOLDS).exists()
+
+    def thresholds(self) -> np.ndarray:
+        """The tuned thresholds, (K,) float64, in the order of the classes.
+
+        Raises:
+            InputError: thresholds.json is missing, names other classes, or holds something else than numbers from 0 to 1.
+        """
+        path = self.directory / THRESHOLDS
+        stored = read_json(path)
+        values = stored.get("thresholds") if isinstance(stored, dict) else None
+        if not isinstance(values, dict) or set(values) != set(self.class_names):
+            raise InputError(
+                f"{path}: it must hold one threshold for each of the run's classes; run thresholds.py again"
+            )
+        for name, value in values.items():
+            # Just above 1 means that the class is never predicted.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1.000001:
+                raise InputError(f"{path}, class {name}: {value!r} is not a threshold; it must be a number from 0 to 1")
+        return np.array([values[name] for name in self.class_names], dtype=np.float64)
+
+    def save_thresholds(self, thresholds: np.ndarray, method: str, details: dict[str, Any]) -> Path:
+        """Write thresholds.json: (K,) thresholds by class name, the method, and what else is worth keeping."""
+        path = self.directory / THRESHOLDS
+        named = dict(zip(self.class_names, map(float, thresholds), strict=True))
+        write_json(path, {"method": method, "thresholds": named, **details})
+        return path
+
+    def load_model(self) -> Any:
+        """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out."""
+        import keras
+
+        import models  # noqa: F401  registers the layers of ours that a file may hold
+
+        return keras.models.load_model(self.directory / MODEL, compile=False)
+
+
+def scores_path(run_dir: Path, split: str) -> Path:
+    return Path(run_dir) / "scores" / f"{split}.npz"
+
+
+def write_scores(run_dir: Path, split: str, ids: list[str], scores: np.ndarray, labels: np.ndarray) -> None:
+    """Store the scores of a split: ids (N,), probabilities (N, K), labels (N, K) uint8 with 255 for unknown."""
+    with written_aside(scores_path(run_dir, split)) as aside:
+        np.savez(
+            aside, ids=np.asarray(ids, dtype=np.str_), scores=scores.astype(np.float32), labels=labels.astype(np.uint8)
+        )
+
+
+def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
+    """Make the folder of a run that starts; `finish_run` marks it whole.
+
+    Args:
+        run_dir: the folder.
+        config: `header.record`'s dict with the cache's description under "cache".
+        overwrite: whether an earlier run in this folder is replaced.
+
+    Raises:
+        InputError: the folder holds a run and `overwrite` is off, or holds something that is not a run.
+    """
+    run_dir = Path(run_dir)
+    if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+        if not (run_dir / CONFIG).is_file():
+            raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
+        if not overwrite:
+            finished = _read_config(run_dir).get("finished", False)
+            state = "a finished run" if finished else "a run that did not finish"
+            raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
+        shutil.rmtree(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})
+
+
+def finish_run(run_dir: Path) -> None:
+    """Mark the run as whole; later scripts refuse it before that."""
+    write_json(Path(run_dir) / CONFIG, {**_read_config(run_dir), "finished": True})
+
+
+def open_run(run_dir: Path) -> Run:
+    """Open a finished run.
+
+    Raises:
+        InputError: there is no run, it is unfinished, or another version of the toolkit wrote it.
+    """
+    run_dir = Path(run_dir)
+    if not (run_dir / CONFIG).is_file():
+        raise InputError(f"{run_dir} is not a run: it has no {CONFIG}. Train one: python train.py --run_dir {run_dir}")
+    config = _read_config(run_dir)
+    if config.get("run_format") != FORMAT_VERSION:
+        raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
+    if not config.get("finished"):
+        raise InputError(f"{run_dir} is not finished; train it again: python train.py --run_dir {run_dir} --overwrite")
+    if not isinstance(config.get("cache"), dict) or not {"class_names", "preparation", "counts"} <= set(
+        config["cache"]
+    ):
+        raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
+    return Run(run_dir, config)
+
+
+def _read_config(run_dir: Path) -> dict[str, Any]:
+    config = read_json(Path(run_dir) / CONFIG)
+    if not isinstance(config, dict):
+        raise InputError(f"{Path(run_dir) / CONFIG} does not hold a run's config; restore the file or train again")
+    return config

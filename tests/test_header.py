@@ -1,0 +1,138 @@
+"""The header: every value is held against its annotation, from the file and from the shell."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import header
+from data.faults import InputError
+from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if "header.parse(" in path.read_text())
+
+
+@dataclass(frozen=True)
+class Config:
+    image_dir: Path = Path("images")  # where the images are
+    epochs: PositiveInt = 3  # passes
+    share: Fraction = 0.5  # of the rows
+    inner: OpenFraction = 0.5  # ends left out
+    rate: PositiveFloat = 0.1  # of learning
+    loss: Literal["bce", "focal"] = "bce"  # which one
+    weights: tuple[NonNegativeFloat, ...] = ()  # a number a class
+    classes_file: Path | None = None  # names
+    overwrite: bool = False  # replace
+
+
+def test_shell_values_replace_the_header_in_both_spellings():
+    arguments = ["--image_dir", "a b", "--classes-file", "names.txt", "--weights", "1", "2.5", "--overwrite"]
+    config = header.parse(Config, "Doc.", arguments)
+    assert config == Config(Path("a b"), classes_file=Path("names.txt"), weights=(1.0, 2.5), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("epochs", True),
+        ("epochs", "3"),
+        ("share", 1.01),
+        ("share", float("nan")),
+        ("inner", 1.0),
+        ("rate", 0.0),
+        ("rate", float("inf")),
+        ("loss", "bcee"),
+        ("weights", (1.0, -1.0)),
+        ("weights", [1.0]),
+        ("weights", 1.0),
+        ("image_dir", "images"),
+        ("classes_file", "names.txt"),
+        ("overwrite", 1),
+    ],
+)
+def test_a_wrong_header_value_is_refused_by_name(field, value):
+    with pytest.raises(InputError, match=rf"^{field} = "):
+        header.check(dataclasses.replace(Config(), **{field: value}), "the header")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("share", 0), ("share", 1), ("rate", 1), ("weights", ()), ("classes_file", None)]
+)
+def test_values_at_the_bounds_pass(field, value):
+    header.check(dataclasses.replace(Config(), **{field: value}), "the header")
+
+
+def test_all_wrong_fields_are_named_at_once():
+    with pytest.raises(InputError) as caught:
+        header.check(Config(epochs=0, loss="x"), "the header")
+    assert "epochs" in str(caught.value)
+    assert "loss = 'x' (the header): must be one of bce, focal" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--epoch", "3"], ["--epochs", "x"], ["--epochs", "0"], ["--loss", "bc"], ["stray"]]
+)
+def test_a_wrong_shell_value_is_refused(arguments):
+    with pytest.raises((SystemExit, InputError)) as caught:
+        header.parse(Config, "Doc.", arguments)
+    assert getattr(caught.value, "code", 1) != 0
+
+
+def test_the_record_is_json_and_tells_the_versions():
+    record = json.loads(json.dumps(header.record(Config(weights=(1.0,)))))
+    assert record["config"]["image_dir"] == "images"
+    assert record["config"]["weights"] == [1.0]
+    assert record["versions"]["keras"]
+    assert record["seed"] is None
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_field_of_every_script_is_explained_in_its_help(script):
+    answer = subprocess.run(
+        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}
+    )
+    source = (ROOT / script).read_text()
+    body = source.split("class Config:", 1)[1].split("\n\n", 1)[0]
+    fields = [line for line in body.splitlines() if ":" in line.split("#")[0]]
+    assert fields
+    for line in fields:
+        name, comment = line.split(":")[0].strip(), line.partition("  # ")[2]
+        assert comment, f"{script}: {name} has no comment"
+        assert "--" + name.replace("_", "-") in answer.stdout
+
+
+def edited(tmp_path: Path, old: str, new: str) -> subprocess.CompletedProcess:
+    """A small script whose header a user edited, run from the shell."""
+    source = (
+        "from dataclasses import dataclass\nimport header\n@dataclass(frozen=True)\nclass Config:\n"
+        "    epochs: header.PositiveInt = 3  # passes\n\n"
+        "def main(config):\n    print(config.epochs)\n\nmain(header.parse(Config, 'Doc.'))\n"
+    )
+    (tmp_path / "script.py").write_text(source.replace(old, new))
+    environment = {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("= 3", "= 0", "epochs = 0 (the header): must be 1 or more"),
+        ("= 3", "= '3'", "epochs = '3' (the header): must be a whole number"),
+        ("    epochs:", "    epoch:", "the header has no field epochs"),
+        ("epochs: header.PositiveInt = 3", "epochs = 3", "epochs (the header): it has lost its type"),
+    ],
+)
+def test_an_edited_header_is_refused_by_name_without_a_traceback(tmp_path, old, new, message):
+    assert edited(tmp_path, "nothing", "").stdout == "3\n"
+    answer = edited(tmp_path, old, new)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"error: {message}")
+    assert "Traceback" not in answer.stderr
