@@ -1,0 +1,53 @@
+"""The original work's small CNN: two convolutions with pooling, two dense layers."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+SMALLEST = 8  # pixels; two poolings then leave 2 × 2
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    batch_norm: bool = False,
+    global_pooling: bool = False,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Stock layers only, so that stock Keras opens the saved model.
+
+    Args:
+        input_shape: (height, width, channels), uint8.
+        classes: number of logits K.
+        mean, std: a number a channel on the 0..255 scale; the model subtracts the one and divides by the other.
+        batch_norm: batch normalisation behind each convolution.
+        global_pooling: average over all places instead of flattening, which removes most of the parameters.
+        dropout: fraction of the hidden dense layer's outputs that is dropped in training.
+
+    Returns:
+        A functional model, uint8 (N, height, width, channels) to float32 logits (N, K).
+
+    Raises:
+        ValueError: the images are smaller than 8 pixels.
+    """
+    if min(input_shape[:2]) < SMALLEST:
+        raise ValueError(f"the cnn needs images of {SMALLEST} pixels or more, not {input_shape[0]} × {input_shape[1]}")
+    inputs = keras.Input(input_shape, dtype="uint8", name="images")
+    scale = [1.0 / max(value, 1.0) for value in std]
+    offset = [-value * factor for value, factor in zip(mean, scale, strict=True)]
+    x = layers.Rescaling(scale, offset, name="standardise")(inputs)
+    for block, filters in enumerate((32, 64), start=1):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=not batch_norm, name=f"conv{block}")(x)
+        if batch_norm:
+            x = layers.BatchNormalization(name=f"batch_norm{block}")(x)
+        x = layers.Activation("relu", name=f"relu{block}")(x)
+        x = layers.MaxPooling2D(name=f"pool{block}")(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x) if global_pooling else layers.Flatten(name="features")(x)
+    x = layers.Dense(128, activation="relu", name="dense")(x)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="cnn")

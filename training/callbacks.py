@@ -1,0 +1,144 @@
+"""Callbacks of a run: metrics on validation rows, history and timing on disk, plain progress lines with the time left."""
+
+import csv
+import io
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy.special import expit
+
+import metrics
+from data.batches import image_batches, score
+from data.cache import Cache
+from data.files import write_text
+
+LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, such as `45 s`, `12 min` or `3.2 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class SplitMetrics(keras.callbacks.Callback):
+    """Adds loss, mAP, macro-F1 and subset accuracy (the last two at threshold 0.5) of whole splits to an epoch's logs.
+
+    It has to come before the callbacks that read those logs.
+
+    Args:
+        cache: where the images are.
+        rows: the cache positions of each split that is scored.
+        loss: a loss on logits, as `losses.build` gives.
+        batch_size: rows scored at once.
+        train_every: score the training rows too every so many epochs; 0 for never.
+    """
+
+    def __init__(
+        self, cache: Cache, rows: dict[str, np.ndarray], loss: keras.losses.Loss, batch_size: int, train_every: int
+    ) -> None:
+        super().__init__()
+        self.cache, self.rows, self.loss = cache, rows, loss
+        self.batch_size, self.train_every = batch_size, train_every
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._add(logs, "val")
+        if self.train_every and (epoch + 1) % self.train_every == 0:
+            self._add(logs, "train")
+
+    def _add(self, logs: dict, split: str) -> None:
+        rows = self.rows[split]
+        logits = score(self.model, image_batches(self.cache, rows, self.batch_size), self.batch_size)
+        labels = self.cache.labels[rows]
+        found = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
+        if split == "val":
+            logs["val_loss"] = float(self.loss(labels, logits))
+        logs.update({f"{split}_{name}": float(found[key]) for key, name in LOGGED.items()})
+
+
+class History(keras.callbacks.Callback):
+    """Writes `history.csv`, a row an epoch, anew each epoch, and keeps the rows in `rows`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
+        write_table(self.path, self.rows)
+
+
+class Progress(keras.callbacks.Callback):
+    """Writes `timing.csv`; prints a line an epoch where no progress bar runs, and the time left after the first epoch.
+
+    It has to come first, so that an epoch's own time is told from the time its metrics take.
+
+    Args:
+        path: of timing.csv.
+        epochs: how many there will be at most.
+        images: training rows an epoch.
+        plain: whether to print a line an epoch.
+    """
+
+    def __init__(self, path: Path, epochs: int, images: int, plain: bool) -> None:
+        super().__init__()
+        self.path, self.epochs, self.images, self.plain = path, epochs, images, plain
+        self.rows: list[dict[str, float]] = []
+        self.started = self.trained = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.trained = time.perf_counter()
+
+    def finish_epoch(self, epoch: int, logs: dict) -> None:
+        """Called by `EpochEnd`, when the other callbacks are done with the epoch."""
+        training, whole = self.trained - self.started, time.perf_counter() - self.started
+        rate = self.images / training
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "training_seconds": round(training, 3),
+                "metrics_seconds": round(whole - training, 3),
+                "images_per_second": round(rate, 1),
+            }
+        )
+        write_table(self.path, self.rows)
+        # The first epoch also compiles, so a later one tells more about those to come.
+        seconds = [row["training_seconds"] + row["metrics_seconds"] for row in self.rows]
+        left = (self.epochs - epoch - 1) * float(np.mean(seconds[1:] or seconds))
+        if self.plain:
+            print(
+                f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  val loss {logs['val_loss']:.4f}  "
+                f"val mAP {logs['val_mAP']:.4f}  macro-F1 {logs['val_macro_f1']:.4f}  "
+                f"subset accuracy {logs['val_subset_accuracy']:.4f}  {whole:.1f} s  {rate:.0f} images/s  "
+                f"at most {duration(left)} left"
+            )
+        elif epoch == 0 and self.epochs > 1:
+            print(f"\n{self.epochs - 1} more epochs take at most {duration(left)}")
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """Closes the epoch for `Progress`; it has to come last."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.progress.finish_epoch(epoch, logs)
+
+
+def write_table(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write rows as a CSV; what a row lacks becomes an empty cell."""
+    text = io.StringIO()
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
