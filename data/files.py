@@ -12,7 +12,7 @@ from data.faults import InputError
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the place of `path` if the block ends well, else it is removed."""
+    """Yield a path beside `path` to write to; it replaces `path` if the block ends well, else it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last because savers such as Keras, NumPy and Matplotlib choose their format by it.

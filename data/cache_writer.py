@@ -1,0 +1,223 @@
+"""Writing a cache: chunk files decoded in parallel, kept when a run stops, the folder renamed when all is there."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED, partial_dir
+from data.chunks import Decoded, channel_statistics, chunk_digest, finished_chunk, rows_per_file, write_chunk
+from data.faults import InputError
+from data.files import read_json, write_json, write_text, written_aside
+from data.images import Preparation
+from data.parallel import in_parallel
+from data.splits import SPLITS
+
+FINGERPRINT = "fingerprint.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of index.csv: where an image came from and where it went."""
+
+    id: str
+    split: str
+    fold: int | None
+    group: str
+    path: str
+    width: int
+    height: int
+    sha1: str
+
+
+class CacheWriter:
+    """A cache under construction in `.NAME.partial`, which lies beside where it goes.
+
+    Args:
+        cache_dir: where the finished cache goes.
+        overwrite: whether it may replace a cache, or an unfinished one of other inputs.
+
+    Raises:
+        InputError: there is a finished cache and `overwrite` is off, or something that is not a cache.
+    """
+
+    def __init__(self, cache_dir: Path, overwrite: bool) -> None:
+        self.cache_dir, self.overwrite = Path(cache_dir), overwrite
+        if self.cache_dir.name in ("", ".."):
+            raise InputError(f"cache_dir = {cache_dir}: must name a folder of its own")
+        if self.cache_dir.exists() and (not self.cache_dir.is_dir() or any(self.cache_dir.iterdir())):
+            if not (self.cache_dir / DESCRIPTION).is_file():
+                raise InputError(f"{cache_dir} exists and is not a cache; choose another cache_dir")
+            if not overwrite:
+                raise InputError(
+                    f"{cache_dir} is a finished cache; give --overwrite to replace it, or another --cache_dir"
+                )
+        self.partial = partial_dir(self.cache_dir)
+        # One level down, so that the folder that is renamed at the end holds nothing but the cache.
+        self.content = self.partial / "cache"
+
+    def begin(self, fingerprint: dict[str, Any]) -> None:
+        """Go on with what an earlier run left, or begin.
+
+        Args:
+            fingerprint: everything that decides what the cache will hold, by name, ready for JSON.
+
+        Raises:
+            InputError: an earlier run left chunks of other inputs or settings, and `overwrite` is off.
+        """
+        path = self.partial / FINGERPRINT
+        if path.exists() and not self.overwrite:
+            changes = _changes(read_json(path), fingerprint)
+            if changes:
+                raise InputError(
+                    f"{self.partial} holds an unfinished cache that was begun with other inputs or settings:\n"
+                    + "".join(f"  {change}\n" for change in changes)
+                    + "give --overwrite to begin again (what did not change is kept), or another --cache_dir"
+                )
+        self.content.mkdir(parents=True, exist_ok=True)
+        for leftover in [*self.partial.glob(".*"), *self.content.glob(".*")]:
+            leftover.unlink(missing_ok=True)
+        write_json(path, fingerprint)
+
+    def check_space(self, count: int, shape: tuple[int, int, int]) -> None:
+        """Refuse before any work what the disk cannot hold.
+
+        Raises:
+            InputError: `count` images of `shape` need more than is free.
+        """
+        place = self.cache_dir.absolute()
+        there = next(folder for folder in place.parents if folder.is_dir())
+        begun = sum(path.stat().st_size for path in self.content.glob("images-*.npy"))
+        needed, free = count * int(np.prod(shape)) - begun, shutil.disk_usage(there).free
+        if needed > free:
+            raise InputError(f"{self.cache_dir} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
+
+    def decode(self, paths: list[Path], digests: list[str], preparation: Preparation, workers: int) -> Decoded:
+        """Decode all images into chunk files; those that are finished already are kept.
+
+        Args:
+            paths: (N) files.
+            digests: (N) sha1 of their bytes, empty where unknown.
+            preparation: what makes pixels of them.
+            workers: processes, 0 for one a core.
+        """
+        step = rows_per_file(preparation.shape)
+        chunks = [slice(first, min(first + step, len(paths))) for first in range(0, len(paths), step)]
+        names = [f"{number:05d}" for number in range(len(chunks))]
+        wanted = [chunk_digest(digests[chunk], preparation) for chunk in chunks]
+        self._remove_others(names)
+        results = [finished_chunk(*self._files(name), digest) for name, digest in zip(names, wanted, strict=True)]
+        todo = [number for number, result in enumerate(results) if result is None]
+        kept = len(paths) - sum(chunks[number].stop - chunks[number].start for number in todo)
+        if kept:
+            print(f"{kept:,} images were decoded before and are kept")
+        tasks = [(paths[chunks[number]], preparation, *self._files(names[number]), wanted[number]) for number in todo]
+        sizes = [len(task[0]) for task in tasks]
+        for place, result in in_parallel(write_chunk, tasks, sizes, workers, "Decoding"):
+            results[todo[place]] = result
+        return Decoded(
+            [reason for result in results for reason in result.reasons],
+            np.concatenate([result.sums for result in results]),
+        )
+
+    def finish(
+        self, rows: list[Row], labels: np.ndarray, decoded: Decoded, meta: dict[str, Any], skipped: list[dict[str, Any]]
+    ) -> None:
+        """Write labels, index and description, and put the folder in its place.
+
+        Args:
+            rows: (N) the rows whose image was decoded, in order.
+            labels: (N, K) uint8.
+            decoded: of all images, those that failed included.
+            meta: what cache.json holds beside what is worked out here: class_names, channels, preparation, ….
+            skipped: the rows that were left out, for skipped.csv: id, path, line and reason.
+        """
+        good = np.array([not reason for reason in decoded.reasons])
+        split = np.array([row.split for row in rows])
+        mean, std = channel_statistics(decoded.sums[good][split == "train"], meta["image_shape"])
+        index = _csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
+        labels = np.ascontiguousarray(labels, dtype=np.uint8)
+        identity = hashlib.sha1(index.encode() + labels.tobytes())
+        identity.update(json.dumps([meta["preparation"], meta["class_names"]], sort_keys=True).encode())
+        write_text(self.content / INDEX, index)
+        with written_aside(self.content / LABELS) as aside:
+            np.save(aside, labels, allow_pickle=False)
+        (self.content / SKIPPED).unlink(missing_ok=True)
+        if skipped:
+            columns = ("id", "path", "line", "reason")
+            write_text(self.content / SKIPPED, _csv_text(columns, [[row[name] for name in columns] for row in skipped]))
+        description = {
+            "format_version": FORMAT_VERSION,
+            "rows": len(rows),
+            "white_level": 255,
+            "mean": mean.tolist(),
+            "std": std.tolist(),
+            "counts": split_counts(labels, split),
+            "fingerprint": identity.hexdigest(),
+        }
+        write_json(self.content / DESCRIPTION, {**description, **meta})
+        self._put_in_place()
+
+    def _put_in_place(self) -> None:
+        old = self.partial / "replaced"
+        shutil.rmtree(old, ignore_errors=True)
+        if self.cache_dir.exists():
+            self.cache_dir.replace(old)
+        self.content.replace(self.cache_dir)
+        shutil.rmtree(self.partial)
+
+    def _files(self, name: str) -> tuple[Path, Path]:
+        return self.content / f"images-{name}.npy", self.partial / f"chunk-{name}.npz"
+
+    def _remove_others(self, names: list[str]) -> None:
+        """Chunks of an earlier run with more images must not stay between the new ones."""
+        wanted = {path for name in names for path in self._files(name)}
+        for path in [*self.content.glob("images-*.npy"), *self.partial.glob("chunk-*.npz")]:
+            if path not in wanted:
+                path.unlink()
+
+
+def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Rows, positives a class and known labels a class of each split."""
+    return {
+        name: {
+            "rows": int((split == name).sum()),
+            "positives": (labels[split == name] == 1).sum(axis=0).tolist(),
+            "known": (labels[split == name] <= 1).sum(axis=0).tolist(),
+        }
+        for name in SPLITS
+    }
+
+
+def _changes(before: Any, now: dict[str, Any]) -> list[str]:
+    if not isinstance(before, dict):
+        return [f"{FINGERPRINT} is damaged"]
+    return [
+        f"{name}: was {before.get(name)}, is {now.get(name)}"
+        if isinstance(now.get(name, 0), int | float | str) and not _is_digest(now.get(name))
+        else f"{name}: changed"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 40
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _csv_text(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,104 @@
+"""Chunk files: prepared images in one .npy, and notes beside it that tell how decoding them went."""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from data.files import written_aside
+from data.images import ImageError, Preparation, prepare
+
+ROWS_PER_FILE = 256
+BYTES_PER_FILE = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding N images told: the reason of each that failed, empty for the others, and their pixel sums."""
+
+    reasons: list[str]
+    sums: np.ndarray  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
+
+
+def rows_per_file(shape: tuple[int, int, int]) -> int:
+    """Images a file, of the image shape alone, so that every machine cuts alike."""
+    return max(1, min(ROWS_PER_FILE, BYTES_PER_FILE // int(np.prod(shape))))
+
+
+def write_chunk(paths: list[Path], preparation: Preparation, images: Path, notes: Path, digest: str) -> Decoded:
+    """Decode images one by one into a chunk file, and note beside it how that went.
+
+    Images that fail are left out of the file. The notes are written last: with them a chunk is finished.
+
+    Args:
+        paths: (n) files.
+        preparation: what makes pixels of them.
+        images: where the pixels go, .npy; not written where all images fail.
+        notes: where the reasons and pixel sums go, .npz.
+        digest: what `chunk_digest` says of these images.
+    """
+    reasons = [""] * len(paths)
+    sums = np.zeros((len(paths), 2, preparation.shape[2]), dtype=np.int64)
+    with written_aside(images) as aside, aside.open("wb") as file:
+        _write_header(file, len(paths), preparation)
+        for place, path in enumerate(paths):
+            try:
+                pixels = prepare(path, preparation)
+            except ImageError as error:
+                reasons[place] = str(error)
+                continue
+            file.write(pixels.data)
+            sums[place] = pixel_sums(pixels)
+        size = file.tell()
+        # NumPy pads a header so that the count may change; only now is it known how many images are good.
+        file.seek(0)
+        _write_header(file, reasons.count(""), preparation)
+    if reasons.count("") == 0:
+        images.unlink()
+        size = 0
+    with written_aside(notes) as aside:
+        np.savez(aside, digest=digest, reasons=np.array(reasons, dtype=np.str_), sums=sums, size=size)
+    return Decoded(reasons, sums)
+
+
+def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
+    """What an earlier run noted about a chunk, where it is whole and made of the same bytes in the same way."""
+    try:
+        with np.load(notes, allow_pickle=False) as stored:
+            if str(stored["digest"]) != digest:
+                return None
+            reasons, sums, size = stored["reasons"].tolist(), stored["sums"], int(stored["size"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    there = images.stat().st_size if images.exists() else 0
+    return Decoded(reasons, sums) if there == size else None
+
+
+def chunk_digest(digests: list[str], preparation: Preparation) -> str:
+    """What decides a chunk's bytes: the files' bytes, the preparation, and the version of the decoder."""
+    return hashlib.sha1(json.dumps([PIL.__version__, preparation.as_dict(), digests]).encode()).hexdigest()
+
+
+def pixel_sums(pixels: np.ndarray) -> np.ndarray:
+    """The sum of the pixels and of their squares a channel, (2, C) int64, of (H, W, C) uint8 with H up to 66,000."""
+    height, _, channels = pixels.shape
+    values = pixels.reshape(height, -1).astype(np.uint32)
+    columns = np.stack([values.sum(axis=0, dtype=np.uint32), (values * values).sum(axis=0, dtype=np.uint32)])
+    return columns.reshape(2, -1, channels).sum(axis=1, dtype=np.int64)
+
+
+def channel_statistics(sums: np.ndarray, image_shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over all pixels, (C,) float64 in 0 to 255, from (N, 2, C) pixel sums."""
+    pixels = len(sums) * image_shape[0] * image_shape[1]
+    mean, square = sums.sum(axis=0) / pixels
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+
+def _write_header(file: Any, count: int, preparation: Preparation) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *preparation.shape)}
+    np.lib.format.write_array_header_1_0(file, header)

@@ -1,0 +1,60 @@
+"""Which image file each row of the labels means."""
+
+from pathlib import Path, PurePosixPath
+
+from data.faults import Faults, InputError
+from data.images import EXTENSIONS, find_images
+
+
+def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults) -> tuple[list[Path], list[str]]:
+    """Find the image of each id, given with or without its extension.
+
+    Args:
+        ids: (N) ids, NFC, paths inside `image_dir`.
+        lines: the line of each id in its CSV, for the messages.
+        image_dir: the folder of the images.
+        faults: takes every id without an image, with several, or that points outside `image_dir`.
+
+    Returns:
+        (N) paths, fewer where there are faults, and the names of the images that no id claims.
+    """
+    try:
+        found = find_images(image_dir)
+    except InputError as error:
+        faults.add(str(error))
+        return [], []
+    stems: dict[str, list[str]] = {}
+    for name in found:
+        stems.setdefault(_stem(name), []).append(name)
+    claimed: dict[str, str] = {}
+    paths = []
+    for image_id, line in zip(ids, lines, strict=True):
+        name, fault = _match(image_id, found, stems)
+        if name in claimed:
+            fault = f"names the same image as {claimed[name]}"
+        if name is None or fault:
+            faults.add(f"line {line}, id {image_id!r}: {fault}")
+            continue
+        claimed[name] = f"id {image_id!r} of line {line}"
+        paths.append(found[name])
+    return paths, [name for name in found if name not in claimed]
+
+
+def _match(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+    path = PurePosixPath(image_id.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        return None, "points outside image_dir"
+    key = str(path)
+    if key in found:
+        return key, ""
+    candidates = stems.get(key, [])
+    if len(candidates) == 1:
+        return candidates[0], ""
+    if candidates:
+        return None, f"fits {len(candidates)} images: {', '.join(candidates)}; give the id its extension"
+    other = stems.get(_stem(key), []) if key.lower().endswith(EXTENSIONS) else []
+    return None, "no such image" + (f" (there is {other[0]})" if other else "")
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))

@@ -1,0 +1,108 @@
+"""The same work on many pieces in parallel, with progress and time left."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import joblib
+
+from data.faults import InputError
+
+LINES = 10  # progress lines in a log file, where a bar cannot move
+QUIET_SECONDS = 3  # between two of them
+
+
+def in_parallel(
+    function: Callable[..., Any],
+    tasks: list[tuple[Any, ...]],
+    sizes: list[int],
+    workers: int,
+    description: str,
+) -> Iterator[Any]:
+    """Run a function on each task in worker processes, and show how far it is.
+
+    Args:
+        function: importable by a worker; must not pull in what a worker does not need.
+        tasks: the arguments of each call.
+        sizes: how many images each call deals with.
+        workers: processes; 0 for one a core. A single task runs in this process.
+        description: what the progress bar says.
+
+    Yields:
+        The index of each task and its result, in the order in which they finish.
+
+    Raises:
+        InputError: a worker was killed from outside, for want of memory most of the time.
+    """
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    processes = 1 if len(tasks) <= 1 else (workers or joblib.cpu_count())
+    # The default pre_dispatch keeps the number of tasks and results under way small, whatever the number of tasks.
+    parallel = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
+    calls = (joblib.delayed(_numbered)(number, function, task) for number, task in enumerate(tasks))
+    try:
+        yield from shown(parallel(calls), sizes, description)
+    except TerminatedWorkerError:
+        raise InputError(
+            "a worker process was killed, most likely for want of memory; give fewer --workers and run again, "
+            "what is finished is kept"
+        ) from None
+
+
+def _numbered(number: int, function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[int, Any]:
+    return number, function(*task)
+
+
+def shown(results: Iterable[tuple[int, Any]], sizes: list[int], description: str) -> Iterator[tuple[int, Any]]:
+    """Pass numbered results on with a progress bar on a terminal, and with a line now and then in a log file."""
+    total = sum(sizes)
+    if sys.stdout.isatty():
+        yield from _with_bar(results, sizes, total, description)
+        return
+    start = spoken = time.monotonic()
+    done, told = 0, 0
+    for number, result in results:
+        yield number, result
+        done += sizes[number]
+        now = time.monotonic()
+        if done == total or (done * LINES // total > told and now - spoken > QUIET_SECONDS):
+            told, spoken = done * LINES // total, now
+            seconds = now - start
+            left = f"about {_duration(seconds / done * (total - done))} left" if done < total else _duration(seconds)
+            print(f"{description}: {done:,} of {total:,}, {left}")
+
+
+def _with_bar(
+    results: Iterable[tuple[int, Any]], sizes: list[int], total: int, description: str
+) -> Iterator[tuple[int, Any]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        task = progress.add_task(description, total=total)
+        for number, result in results:
+            yield number, result
+            progress.advance(task, sizes[number])
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,185 @@
+"""A labelled set of images before a pixel is written: headers and checksums read in parallel, rows divided."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from data.cache import FORMAT_VERSION
+from data.cache_writer import Row
+from data.faults import Faults
+from data.images import ImageError, ImageInfo, Preparation, prepare, scan
+from data.labels import LabelTable
+from data.parallel import in_parallel
+from data.splits import check_given_split, draw_folds, draw_split, units
+
+FILES_A_TASK = 64
+
+
+@dataclass(frozen=True)
+class Collection:
+    """N labelled images: their rows of the CSV and what their files' headers tell.
+
+    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others.
+    """
+
+    table: LabelTable
+    paths: list[Path]
+    infos: list[ImageInfo | None]
+    reasons: list[str]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def hashes(self) -> list[str]:
+        """The sha1 of each file, empty where it cannot be used."""
+        return [info.sha1 if info else "" for info in self.infos]
+
+    def keep(self, good: Sequence[bool]) -> "Collection":
+        """The rows where `good`, N values, is true."""
+        rows = np.flatnonzero(good).tolist()
+        table = replace(
+            self.table,
+            labels=self.table.labels[rows],
+            fold=None if self.table.fold is None else self.table.fold[rows],
+            **{name: _take(getattr(self.table, name), rows) for name in ("ids", "lines", "split", "group")},
+        )
+        return Collection(table, *(_take(values, rows) for values in (self.paths, self.infos, self.reasons)))
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which rows belong together, and the split and fold of each row."""
+
+    units: np.ndarray  # (N,) int64
+    split: list[str]  # (N) train, val or test
+    fold: np.ndarray | None  # (N,) int64
+
+
+def survey(table: LabelTable, paths: list[Path], workers: int) -> Collection:
+    """Read the header and all bytes of each image, in parallel."""
+    found: list[ImageInfo | str] = _on_files(scan_files, paths, (), workers, "Reading headers")
+    infos = [info if isinstance(info, ImageInfo) else None for info in found]
+    return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
+
+
+def check_decoding(paths: list[Path], preparation: Preparation, workers: int) -> list[str]:
+    """Decode all images fully, in parallel, and keep none: the reason of each that fails, empty for the others."""
+    return _on_files(decode_files, paths, (preparation,), workers, "Checking images")
+
+
+def scan_files(paths: list[Path]) -> list[ImageInfo | str]:
+    """What `scan` tells of each file, or why it cannot be used."""
+    return [_or_reason(scan, path) for path in paths]
+
+
+def decode_files(paths: list[Path], preparation: Preparation) -> list[str]:
+    """Why each file cannot be decoded, empty where it can."""
+    answers = (_or_reason(prepare, path, preparation) for path in paths)
+    return [answer if isinstance(answer, str) else "" for answer in answers]
+
+
+def divide(
+    collection: Collection, val_fraction: float, test_fraction: float, folds: int, seed: int, faults: Faults
+) -> Division:
+    """The CSV's own split and folds where it has them, else drawn ones.
+
+    Args:
+        collection: the images.
+        val_fraction, test_fraction: shares of the rows, where the split is drawn.
+        folds: how many, where they are drawn; 0 for none.
+        seed: of what is drawn.
+        faults: gets a CSV's split without train rows.
+
+    Raises:
+        InputError: there are fewer units than folds.
+    """
+    table = collection.table
+    joined = units(len(collection), table.group, collection.hashes)
+    if table.split is not None and "train" not in table.split:
+        faults.add("the CSV's split column has no train row")
+    split = table.split or draw_split(table.labels, joined, val_fraction, test_fraction, seed)
+    fold = table.fold
+    if fold is None and folds:
+        fold = draw_folds(table.labels, joined, folds, seed)
+    return Division(joined, split, fold)
+
+
+def leaks(collection: Collection, division: Division) -> list[str]:
+    """Rows that belong together and that the CSV's own split or folds part, each in words."""
+    given = []
+    if collection.table.split is not None:
+        given.append(("split", collection.table.split))
+    if collection.table.fold is not None:
+        given.append(("fold", collection.table.fold.tolist()))
+    place = {name: row for row, name in enumerate(collection.table.ids)}
+    texts = []
+    for kind, values in given:
+        for first, other in check_given_split(values, division.units, collection.table.ids):
+            why = "the same image" if _same(collection, place[first], place[other]) else "the same group"
+            values_there = f"{values[place[first]]} and {values[place[other]]}"
+            texts.append(f"{first} and {other}: {why}, but {kind} {values_there}")
+    return texts
+
+
+def fingerprint(collection: Collection, preparation: Preparation, settings: dict[str, Any]) -> dict[str, Any]:
+    """All that decides what a cache will hold, by name: a run that was stopped goes on only where it is equal.
+
+    Args:
+        collection: the images.
+        preparation: what makes pixels of them.
+        settings: the options that decide split and index, ready for JSON.
+    """
+    table = collection.table
+    fold = None if table.fold is None else table.fold.tolist()
+    labels = json.dumps([table.class_names, table.labels.tobytes().hex(), table.split, fold, table.group])
+    images = json.dumps([table.ids, collection.hashes])
+    return {
+        "cache format": FORMAT_VERSION,
+        "Pillow": PIL.__version__,
+        **preparation.as_dict(),
+        **settings,
+        "number of images": len(collection),
+        "images": hashlib.sha1(images.encode()).hexdigest(),
+        "labels": hashlib.sha1(labels.encode()).hexdigest(),
+    }
+
+
+def index_rows(collection: Collection, division: Division) -> list[Row]:
+    """The rows of index.csv; every image must have been read."""
+    table = collection.table
+    fold = [None] * len(collection) if division.fold is None else division.fold.tolist()
+    group = table.group or [""] * len(collection)
+    columns = zip(table.ids, division.split, fold, group, collection.paths, collection.infos, strict=True)
+    return [Row(*row, str(path), info.width, info.height, info.sha1) for *row, path, info in columns]
+
+
+def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers: int, description: str) -> list[Any]:
+    pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
+    answers: list[list[Any]] = [[] for _ in pieces]
+    tasks = [(piece, *extra) for piece in pieces]
+    for number, answer in in_parallel(function, tasks, [len(piece) for piece in pieces], workers, description):
+        answers[number] = answer
+    return [item for answer in answers for item in answer]
+
+
+def _or_reason(function: Any, path: Path, *extra: Any) -> Any:
+    try:
+        return function(path, *extra)
+    except ImageError as error:
+        return str(error)
+
+
+def _take(values: Any, rows: list[int]) -> Any:
+    return None if values is None else [values[row] for row in rows]
+
+
+def _same(collection: Collection, first: int, other: int) -> bool:
+    one, two = collection.infos[first], collection.infos[other]
+    return bool(one and two and one.sha1 == two.sha1)

@@ -1,0 +1,60 @@
+"""The look that all charts share: one font size, quiet axes, colours that colour-blind readers can tell apart."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from data.files import written_aside
+
+# Okabe and Ito (2008), "Color universal design".
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GRAY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#CC79A7",
+    "#767676",
+)
+SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+LOOK = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.4",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    # A class may be named "$x$"; names are shown as they are.
+    "text.parse_math": False,
+}
+
+
+def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
+    """A figure and its axes, laid out so that labels never overlap.
+
+    Args:
+        width, height: in inches, of 130 pixels each.
+        columns, rows: how many axes.
+
+    Returns:
+        The figure and its axes: one, an array of them, or an array of rows and columns.
+    """
+    matplotlib.rcParams.update(LOOK)
+    drawn = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    return drawn, drawn.subplots(rows, columns)
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write a figure as PNG: the same figure, the same bytes."""
+    with warnings.catch_warnings(), written_aside(path) as aside:
+        # A class name in a script that the font lacks shows as boxes, which is no reason to alarm anyone.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        drawn.savefig(aside, format="png", metadata={"Software": None})
