@@ -33,7 +33,7 @@ def reading(history: list[dict[str, float]], epochs: int) -> str:
     overfits = val_loss[last] > RISE * val_loss[lowest] and history[last]["loss"] < history[lowest]["loss"]
     if overfits:
         return text + (
-            f" Since epoch {lowest + 1} the loss falls on training rows and rises on validation rows: the model overfits;"
+            f" Since epoch {lowest + 1} the loss falls on training rows and rises on validation rows: it overfits;"
             " augmentation, dropout or more images help, more epochs do not."
         )
     if last - best >= SETTLED:

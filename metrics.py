@@ -1,0 +1,187 @@
+"""Multi-label metrics: arrays in, numbers out. Every label that is unknown (255) is left out, everywhere.
+
+Shapes: labels (N, K) uint8 with 0, 1 or 255; scores (N, K) floating; predictions (N, K) bool; thresholds (K,) or one.
+A class is predicted where its score is at or above its threshold. A ratio 0/0 counts as 0, as in scikit-learn with
+`zero_division=0`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+UNKNOWN = 255
+
+
+def predict(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
+    """Predictions (N, K) bool: score >= threshold, compared in float64."""
+    # A Python float would be rounded to the scores' float32 first and could then swallow a score just below it.
+    return scores >= np.asarray(thresholds, dtype=np.float64)
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    """True and false positives and negatives of each class over its known labels.
+
+    Returns:
+        "TP", "FP", "FN" and "TN", each (K,) int64.
+    """
+    labels, predictions = _checked(labels, predictions)
+    positive, negative = labels == 1, labels == 0
+    predicted = predictions.astype(bool, copy=False)
+    true_positives = np.count_nonzero(positive & predicted, axis=0)
+    false_positives = np.count_nonzero(negative & predicted, axis=0)
+    counts = {
+        "TP": true_positives,
+        "FP": false_positives,
+        "FN": np.count_nonzero(positive, axis=0) - true_positives,
+        "TN": np.count_nonzero(negative, axis=0) - false_positives,
+    }
+    return {name: np.asarray(count, dtype=np.int64) for name, count in counts.items()}
+
+
+def precision_recall_f1(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision TP/(TP+FP), recall TP/(TP+FN) and F1 2TP/(2TP+FP+FN) from `confusion`'s counts, float64, 0/0 = 0."""
+    true_positives, false_positives, false_negatives = (np.asarray(counts[name]) for name in ("TP", "FP", "FN"))
+    precision = _ratio(true_positives, true_positives + false_positives)
+    recall = _ratio(true_positives, true_positives + false_negatives)
+    f1 = _ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives)
+    return precision, recall, f1
+
+
+def macro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The mean of F1 over all K classes; a class that has no positives and is never predicted counts 0."""
+    return float(precision_recall_f1(confusion(labels, predictions))[2].mean())
+
+
+def micro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """F1 of the counts pooled over all classes."""
+    pooled = {name: count.sum() for name, count in confusion(labels, predictions).items()}
+    return float(precision_recall_f1(pooled)[2])
+
+
+def subset_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The share of rows whose known labels are all right, of the rows with a known label; nan if there is none."""
+    labels, predictions = _checked(labels, predictions)
+    known = labels != UNKNOWN
+    wrong = known & (predictions.astype(bool, copy=False) != (labels == 1))
+    judged = known.any(axis=1)
+    rows = np.count_nonzero(judged)
+    return float(np.count_nonzero(judged & ~wrong.any(axis=1)) / rows) if rows else float("nan")
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Average precision of each class, (K,) float64, nan where a class has no known positive.
+
+    AP = sum over distinct scores of (R_n - R_(n-1)) P_n, which is the mean, over the positives, of the precision at
+    each one's own score; tied scores are cut together. Equals scikit-learn's `average_precision_score`.
+
+    Raises:
+        ValueError: a score of a known label is nan.
+    """
+    labels, scores = _checked(labels, scores)
+    result = np.full(labels.shape[1], np.nan)
+    for index in range(labels.shape[1]):
+        found, predicted, _ = ranked_positives(labels[:, index], scores[:, index])
+        if len(found):
+            result[index] = np.mean(found / predicted)
+    return result
+
+
+def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """mAP: the mean of `average_precision` over the classes that have a known positive (no such class: nan)."""
+    return _mean_known(average_precision(labels, scores))
+
+
+def ranked_positives(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a cut at each positive's score finds, for one class, in ascending order of that score.
+
+    Each step of recall, and so the highest F1 too, lies at a positive's score.
+
+    Args:
+        labels: (N,) uint8. scores: (N,).
+
+    Returns:
+        For each of the P positives, if all rows with at least its score are predicted: the positives found (P,) int64
+        and the rows predicted (P,) int64. And the scores of all known rows in ascending order.
+
+    Raises:
+        ValueError: a score of a known label is nan.
+    """
+    ordered = np.sort(scores[labels != UNKNOWN])
+    if len(ordered) and np.isnan(ordered[-1]):
+        raise ValueError("scores must be numbers, but some are nan")
+    positives = np.sort(scores[labels == 1])
+    found = len(positives) - np.searchsorted(positives, positives)
+    predicted = len(ordered) - np.searchsorted(ordered, positives)
+    return found, predicted, ordered
+
+
+def precision_recall_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of one class at each positive's score, recall descending; both empty without positives.
+
+    Args:
+        labels: (N,) uint8. scores: (N,).
+    """
+    found, predicted, _ = ranked_positives(labels, scores)
+    return _ratio(found, predicted), _ratio(found, np.full(len(found), len(found)))
+
+
+def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float) -> dict[str, float | int]:
+    """The figures of one split at the given thresholds.
+
+    Returns:
+        "macro_f1", "micro_f1", "subset_accuracy", "mAP" (needs no threshold), "rows" (N), "classes_with_positives".
+    """
+    predictions = predict(scores, thresholds)
+    precisions = average_precision(labels, scores)
+    return {
+        "macro_f1": macro_f1(labels, predictions),
+        "micro_f1": micro_f1(labels, predictions),
+        "subset_accuracy": subset_accuracy(labels, predictions),
+        "mAP": _mean_known(precisions),
+        "rows": len(labels),
+        "classes_with_positives": int(np.count_nonzero(~np.isnan(precisions))),
+    }
+
+
+def per_class(
+    labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float, class_names: list[str]
+) -> list[dict[str, Any]]:
+    """One row a class, in the order of the classes.
+
+    Returns:
+        Rows with "class", "support" (known positives), "TP", "FP", "FN", "TN", "precision", "recall", "f1", "AP" (nan
+        without positives) and "threshold".
+    """
+    cuts = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (labels.shape[1],))
+    counts = confusion(labels, predict(scores, cuts))
+    precision, recall, f1 = precision_recall_f1(counts)
+    precisions = average_precision(labels, scores)
+    return [
+        {
+            "class": name,
+            "support": int(counts["TP"][index] + counts["FN"][index]),
+            **{count: int(counts[count][index]) for count in ("TP", "FP", "FN", "TN")},
+            "precision": float(precision[index]),
+            "recall": float(recall[index]),
+            "f1": float(f1[index]),
+            "AP": float(precisions[index]),
+            "threshold": float(cuts[index]),
+        }
+        for index, name in enumerate(class_names)
+    ]
+
+
+def _checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    labels, other = np.asarray(labels), np.asarray(other)
+    if labels.ndim != 2 or labels.shape != other.shape:
+        raise ValueError(f"labels {labels.shape} and scores or predictions {other.shape} must have one shape (N, K)")
+    return labels, other
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.zeros(np.shape(above)), where=np.asarray(below) != 0)
+
+
+def _mean_known(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

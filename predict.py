@@ -1,0 +1,291 @@
+"""Predict the classes of new images of any size with a run alone: python predict.py --run_dirs runs/cnn --image_dir new
+
+Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
+class. format="challenge" writes Id,Predicted only, in the order of sample_file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import header
+from header import NonNegativeInt, PositiveInt
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from data.images import Preparation
+    from run_folder import Run
+
+
+@dataclass(frozen=True)
+class Config:
+    image_dir: Path = Path("images")  # folder of the new images, subfolders included
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished; its cache is not needed
+    thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
+    output_csv: Path | None = None  # what is written; None: predictions.csv in the run's folder
+    format: Literal["table", "challenge"] = "table"  # table: with names and scores; challenge: Id,Predicted
+    sample_file: Path | None = None  # CSV whose Id column says which images, in which order; None: all in image_dir
+    on_bad_image: Literal["stop", "skip"] = "stop"  # skip lists what cannot be decoded and predicts the others
+    batch_size: PositiveInt = 32  # images a step
+    workers: NonNegativeInt = 0  # threads that decode images; 0: one a core
+    overwrite: bool = False  # replace an earlier output_csv
+
+
+def main(config: Config) -> None:
+    import run_folder
+    from data.faults import InputError, listing
+    from data.files import write_json
+    from data.images import Preparation
+
+    if len(config.run_dirs) != 1:
+        raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run predicts at a time")
+    run = run_folder.open_run(config.run_dirs[0])
+    preparation = Preparation.from_dict(run.preparation)
+    if not (run.directory / run_folder.MODEL).is_file():
+        raise InputError(f"{run.directory} has no {run_folder.MODEL}; copy it there or train the run again")
+    output_csv = checked_output(config, run.directory)
+    thresholds, thresholds_file = chosen_thresholds(config, run)
+    ids, paths = chosen_images(config)
+    workers = worker_count(config.workers)
+    if config.on_bad_image == "stop":
+        refuse(paths, damaged_headers(paths, workers))
+
+    print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
+    batches = decoded(paths, preparation, config, workers)
+    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, batches)
+    skipped = {str(paths[position]): reason for position, reason in bad.items()}
+    if skipped:
+        fate = "left out" if config.sample_file is None else "given no class"
+        print(listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", lines_of(skipped)))
+    source = None if thresholds_file is None else str(thresholds_file)
+    made = {"images": len(paths), "skipped": skipped, "thresholds_file": source, **header.record(config)}
+    write_json(output_csv.with_suffix(".json"), made)
+    print(f"Predictions: {output_csv}")
+
+
+def checked_output(config: Config, run_dir: Path) -> Path:
+    """Where the predictions go."""
+    from data.faults import InputError
+
+    output_csv = config.output_csv or run_dir / "predictions.csv"
+    if output_csv.suffix.lower() != ".csv":
+        raise InputError(f"output_csv {output_csv}: its name must end in .csv")
+    if output_csv.exists() and not config.overwrite:
+        raise InputError(f"{output_csv} exists; give --overwrite to replace it, or another --output_csv")
+    return output_csv
+
+
+def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | None]:
+    """The thresholds (K,) and the file that they come from, or 0.5 and None."""
+    import numpy as np
+
+    import run_folder
+
+    holder = run_folder.Run(config.thresholds_dir or run.directory, run.config)
+    if config.thresholds_dir or holder.has_thresholds:
+        return holder.thresholds(), holder.directory / run_folder.THRESHOLDS
+    return np.full(len(run.class_names), 0.5), None
+
+
+def chosen_images(config: Config) -> tuple[list[str], list[Path]]:
+    """The ids and paths of the images to predict: those of the sample file in its order, else all, sorted."""
+    import unicodedata
+
+    from data.faults import Faults, listing
+    from data.images import find_images
+    from data.matching import match_ids
+
+    if config.sample_file is None:
+        found = find_images(config.image_dir)
+        return short_ids(list(found)), list(found.values())
+    ids, lines = sample_ids(config.sample_file)
+    faults = Faults()
+    keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
+    paths, unclaimed = match_ids(keys, lines, config.image_dir, faults)
+    faults.raise_if_any(f"{config.sample_file} does not fit the images in {config.image_dir}:")
+    if unclaimed:
+        print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
+    return ids, paths
+
+
+def short_ids(names: list[str]) -> list[str]:
+    """Names without their extension where that leaves them unique, as ids are written in labels."""
+    from collections import Counter
+    from pathlib import PurePosixPath
+
+    stems = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    counts = Counter(stems)
+    return [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+
+
+def sample_ids(sample_file: Path) -> tuple[list[str], list[int]]:
+    """The ids of a CSV with an Id column, and their lines."""
+    import csv
+
+    from data.faults import InputError
+
+    try:
+        with sample_file.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            heading = [name.strip().lower() for name in next(reader, [])]
+            if "id" not in heading:
+                raise InputError(f"{sample_file}: its first line must name a column Id, but names {', '.join(heading)}")
+            column = heading.index("id")
+            rows = [(row[column].strip(), reader.line_num) for row in reader if len(row) > column]
+    except FileNotFoundError:
+        raise InputError(f"sample_file {sample_file} does not exist") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{sample_file} is not a CSV file in UTF-8 ({error})") from None
+    rows = [row for row in rows if row[0]]
+    if not rows:
+        raise InputError(f"{sample_file} holds no id")
+    return [image_id for image_id, _ in rows], [line for _, line in rows]
+
+
+def worker_count(workers: int) -> int:
+    """The threads that are asked for, or one for each core that this process may use."""
+    import os
+
+    return workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def damaged_headers(paths: list[Path], workers: int) -> dict[int, str]:
+    """Position and reason of each image whose header already shows that it cannot be decoded."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from data.images import ImageError, scan
+
+    def reason(path: Path) -> str:
+        try:
+            scan(path)
+        except ImageError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(workers) as pool:
+        return {position: text for position, text in enumerate(pool.map(reason, paths)) if text}
+
+
+def refuse(paths: list[Path], bad: dict[int, str]) -> None:
+    """Stop with the list of the images that cannot be decoded, if there are any."""
+    from data.faults import InputError, listing
+
+    if bad:
+        heading = f"{len(bad):,} of {len(paths):,} images cannot be decoded; --on_bad_image skip predicts the others:"
+        raise InputError(listing(heading, lines_of({str(paths[position]): reason for position, reason in bad.items()})))
+
+
+def lines_of(reasons: dict[str, str]) -> list[str]:
+    """A line an image: its path, and what is wrong with it."""
+    return [f"{path} {reason}" for path, reason in reasons.items()]
+
+
+def decoded(
+    paths: list[Path], preparation: "Preparation", config: Config, workers: int
+) -> Iterator[tuple[int, dict[int, "np.ndarray | str"]]]:
+    """Decode images in threads, at most two batches ahead of who asks, so that memory stays small.
+
+    Yields:
+        The number of a batch and, by position, each image's pixels (H, W, C) uint8, or why it cannot be decoded.
+    """
+    from collections import deque
+    from concurrent.futures import ThreadPoolExecutor
+    from itertools import islice
+
+    from data.images import ImageError, prepare
+
+    def pixels(path: Path) -> "np.ndarray | str":
+        try:
+            return prepare(path, preparation)
+        except ImageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(workers) as pool:
+        calls = (pool.submit(pixels, path) for path in paths)
+        ahead = deque(islice(calls, 2 * config.batch_size + workers))
+        for number, start in enumerate(range(0, len(paths), config.batch_size)):
+            batch = {}
+            for position in range(start, min(start + config.batch_size, len(paths))):
+                batch[position] = ahead.popleft().result()
+                ahead.extend(islice(calls, 1))
+            yield number, batch
+
+
+def write_predictions(
+    config: Config,
+    run: "Run",
+    output_csv: Path,
+    ids: list[str],
+    paths: list[Path],
+    thresholds: "np.ndarray",
+    batches: Any,
+) -> dict[int, str]:
+    """Predict batch by batch and write a row an image; the file appears when all is done.
+
+    Returns:
+        Position and reason of each image that cannot be decoded.
+
+    Raises:
+        InputError: an image cannot be decoded and none may be skipped, or no image can be decoded.
+    """
+    import csv
+
+    from data.faults import InputError
+    from data.files import written_aside
+    from data.parallel import shown
+    from training.devices import jit_compile
+
+    model = run.load_model()
+    model.compile(jit_compile=jit_compile("auto"))
+    table = config.format == "table"
+    columns = ["Id", "Predicted", *(["classes", *run.class_names] if table else [])]
+    sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
+    bad: dict[int, str] = {}
+    with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for _, batch in shown(batches, sizes, "Predicting"):
+            bad |= {position: image for position, image in batch.items() if isinstance(image, str)}
+            # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
+            if bad and config.on_bad_image == "stop":
+                continue
+            found = scored(model, batch, config.batch_size)
+            for position in batch:
+                if position in found:
+                    writer.writerow([ids[position], *cells(found[position], thresholds, run.class_names, table)])
+                elif config.sample_file is not None:
+                    writer.writerow([ids[position]] + [""] * (len(columns) - 1))
+        if config.on_bad_image == "stop":
+            refuse(paths, bad)
+        if len(bad) == len(ids):
+            raise InputError(f"none of the {len(ids):,} images can be decoded; {paths[0]} {bad[0]}")
+    return bad
+
+
+def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int) -> dict[int, "np.ndarray"]:
+    """The probabilities (K,) of each image of a batch that could be decoded."""
+    import numpy as np
+
+    from data.batches import score
+
+    good = {position: image for position, image in batch.items() if not isinstance(image, str)}
+    if not good:
+        return {}
+    return dict(zip(good, score(model, iter([np.stack(list(good.values()))]), batch_size), strict=True))
+
+
+def cells(scores: "np.ndarray", thresholds: "np.ndarray", class_names: list[str], table: bool) -> list[str]:
+    """An image's predicted class ids and, in a table, their names and all scores (K,)."""
+    import metrics
+
+    chosen = metrics.predict(scores, thresholds).nonzero()[0]
+    ids = " ".join(map(str, chosen))
+    if not table:
+        return [ids]
+    return [ids, ";".join(class_names[index] for index in chosen), *(f"{value:.6g}" for value in scores)]
+
+
+if __name__ == "__main__":
+    main(header.parse(Config, __doc__))

@@ -1,0 +1,168 @@
+"""Charts of an evaluation: arrays, names and paths in; PNG files out.
+
+A chart of the classes takes `{"0.5": rows, "tuned": rows}`: the rows of `metrics.per_class` at one or two choices of
+thresholds, with "training_images" added, in the order in which they are drawn from the top.
+"""
+
+import math
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+import metrics
+from report import style
+
+ClassRows = dict[str, list[dict[str, Any]]]
+
+MOST_CLASSES = 100  # of more classes, the first and the last half of this are drawn
+CURVES_A_ROW = 5
+CURVE_POINTS = 200  # of more positives, this many are drawn
+COLOURS = {"0.5": style.SKY, "tuned": style.BLUE}
+LABELS = {"0.5": "threshold 0.5", "tuned": "the tuned thresholds"}
+COUNTS = {  # name → colour, marker
+    "TP": (style.GREEN, "o"),
+    "FP": (style.ORANGE, "^"),
+    "FN": (style.VERMILION, "s"),
+}
+COUNT_NAMES = {"TP": "TP (found)", "FP": "FP (false alarm)", "FN": "FN (missed)"}
+
+
+def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> None:
+    """Precision on the left, recall on the right, a bar a class and choice of thresholds, in the order of the rows."""
+    by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
+    rows = next(iter(by_thresholds.values()))
+    thickness = 0.8 / len(by_thresholds)
+    figure, axes = style.figure(10, class_height(len(rows), 0.16 + 0.12 * len(by_thresholds)), columns=2)
+    for position, (name, given) in enumerate(by_thresholds.items()):
+        places = np.arange(len(rows)) + (position - (len(by_thresholds) - 1) / 2) * thickness
+        for one, measure in zip(axes, ("precision", "recall"), strict=True):
+            values = [row[measure] for row in given]
+            one.barh(places, values, thickness * 0.92, color=COLOURS[name], label=f"at {LABELS[name]}")
+    for one, measure in zip(axes, ("Precision", "Recall"), strict=True):
+        one.set(title=measure, xlim=(0, 1))
+        one.grid(axis="y", visible=False)
+    class_axes(axes, rows, split)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    style.save(figure, path)
+
+
+def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
+    """TP, FP and FN of each class as dots on a logarithmic axis with a place for 0; a panel a choice of thresholds."""
+    by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
+    rows = next(iter(by_thresholds.values()))
+    figure, axes = style.figure(10, class_height(len(rows), 0.24), columns=len(by_thresholds))
+    axes = np.atleast_1d(axes)
+    largest = max(row[count] for given in by_thresholds.values() for row in given for count in COUNTS)
+    for one, (name, given) in zip(axes, by_thresholds.items(), strict=True):
+        ends = [[row[count] for count in COUNTS] for row in given]
+        places = np.arange(len(given))
+        one.hlines(places, np.min(ends, axis=1), np.max(ends, axis=1), color="0.8", linewidth=1.5, zorder=1)
+        for count, (colour, marker) in COUNTS.items():
+            values = [row[count] for row in given]
+            one.scatter(values, places, s=26, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
+        one.set_xscale("symlog", linthresh=1, linscale=0.5)
+        one.set(title=f"At {LABELS[name]}", xlabel=f"{split} images")
+        one.set_xlim(-0.25, max(1, largest) * 1.6)
+        decades = [10**power for power in range(math.ceil(math.log10(max(10, largest))) + 1)]
+        shown = [tick for tick in (0, *decades) if tick <= max(1, largest) * 1.6]
+        one.set_xticks(shown, [f"{tick:,}" for tick in shown])
+        one.minorticks_off()
+    class_axes(axes, rows, split)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    style.save(figure, path)
+
+
+def precision_recall_curves(
+    labels: np.ndarray, scores: np.ndarray, by_thresholds: ClassRows, columns: list[int], path: Path
+) -> None:
+    """A small precision-recall curve a class with the points of the thresholds, and chance level as a dotted line.
+
+    Args:
+        labels: (N, K) uint8, 255 for unknown. scores: (N, K).
+        by_thresholds: the rows in the order in which they are drawn.
+        columns: the column of `labels` and `scores` that each row stands for.
+        path: the PNG.
+    """
+    by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
+    columns = drawn_of(columns)
+    across = min(CURVES_A_ROW, len(columns))
+    down = math.ceil(len(columns) / across)
+    figure, axes = style.figure(2.1 * across + 0.3, 2.15 * down + 0.7, columns=across, rows=down)
+    cells = np.atleast_1d(axes).ravel()
+    for position, column in enumerate(columns):
+        points = {name: rows[position] for name, rows in by_thresholds.items()}
+        curve_cell(cells[position], labels[:, column], scores[:, column], points)
+        cells[position].tick_params(
+            labelsize=7, length=2, labelleft=position % across == 0, labelbottom=position + across >= len(columns)
+        )
+    for cell in cells[len(columns) :]:
+        cell.set_visible(False)
+    figure.supxlabel("recall", fontsize=9)
+    figure.supylabel("precision", fontsize=9)
+    handles = [Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="chance")]
+    for name in by_thresholds:
+        handles.append(Line2D([], [], linestyle="", marker="o", label=f"at {LABELS[name]}", **point_look(name)))
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=8)
+    style.save(figure, path)
+
+
+def curve_cell(axes: Any, labels: np.ndarray, scores: np.ndarray, points: dict[str, dict[str, Any]]) -> None:
+    """The curve of one class, its labels and scores (N,), and its row at each choice of thresholds."""
+    row = next(iter(points.values()))
+    if row["support"]:
+        precision, recall = thinned(*metrics.precision_recall_curve(labels, scores))
+        chance = row["support"] / np.count_nonzero(labels != metrics.UNKNOWN)
+        axes.axhline(chance, color="0.5", linestyle=":", linewidth=1)
+        # Precision is undefined where nothing is predicted; the curve starts level with its first point.
+        axes.step([*recall, 0], [*precision, precision[-1]], where="post", color="0.25", linewidth=1.2)
+        for name, point in points.items():
+            if point["TP"] + point["FP"]:
+                look = point_look(name)
+                axes.plot(point["recall"], point["precision"], "o", markersize=5, clip_on=False, **look)
+        note = f"AP {row['AP']:.2f} · {row['support']:,} image{'s' * (row['support'] != 1)}"
+        axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=7, color="0.35")
+    else:
+        axes.text(0.5, 0.5, "no positives", ha="center", va="center", color="0.4", fontsize=8)
+    heading = textwrap.shorten(row["class"], 58, placeholder="…")
+    axes.set_title(textwrap.fill(heading, 29), fontsize=8, pad=12)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+
+
+def point_look(name: str) -> dict[str, str]:
+    """Hollow at 0.5, filled at the tuned thresholds."""
+    return {"markeredgecolor": style.BLUE, "markerfacecolor": "white" if name == "0.5" else style.BLUE}
+
+
+def class_axes(axes: np.ndarray, rows: list[dict[str, Any]], split: str) -> None:
+    """Name the classes beside the first panel, the first on top, each with its images in train and in the split."""
+    names = [textwrap.shorten(row["class"], 40, placeholder="…") for row in rows]
+    counts = [f"{row['training_images']:,}" + ("" if split == "train" else f" | {row['support']:,}") for row in rows]
+    for position, one in enumerate(axes):
+        labels = [f"{name}   {count}" for name, count in zip(names, counts, strict=True)] if position == 0 else []
+        one.set_yticks(np.arange(len(rows)), labels or [""] * len(rows), fontsize=9)
+        one.set_ylim(len(rows) - 0.4, -0.6)
+        one.tick_params(axis="y", length=0)
+    heading = "images in train" + ("" if split == "train" else f" | {split}")
+    axes[0].text(-0.012, 1.0, heading, transform=axes[0].transAxes, ha="right", va="bottom", fontsize=8, color="0.4")
+
+
+def class_height(classes: int, each: float) -> float:
+    """Inches that a chart with a line a class needs."""
+    return 1.3 + each * classes
+
+
+def drawn_of(items: list[Any]) -> list[Any]:
+    """All of them, or the first and the last where there are too many to draw."""
+    half = MOST_CLASSES // 2
+    return list(items) if len(items) <= MOST_CLASSES else [*items[:half], *items[-half:]]
+
+
+def thinned(precision: np.ndarray, recall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A curve of at most `CURVE_POINTS` points, the ends kept."""
+    if len(recall) <= CURVE_POINTS:
+        return precision, recall
+    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
+    return precision[kept], recall[kept]

@@ -1,0 +1,95 @@
+"""The charts draw the figures that they are given, for few and for many classes, and whatever the classes are named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import metrics
+from report import plots, style
+
+
+def made(classes: int, rows: int = 50) -> tuple[np.ndarray, np.ndarray, dict]:
+    generator = np.random.default_rng(classes)
+    labels = (generator.random((rows, classes)) < np.linspace(0.5, 0, classes)).astype(np.uint8)
+    labels[generator.random(labels.shape) < 0.05] = metrics.UNKNOWN
+    scores = generator.random(labels.shape).astype(np.float32)
+    names = [f"${number}_{{x}}$ " + "long name " * (number % 9) for number in range(classes)]
+    by_thresholds = {
+        name: [{**row, "training_images": 5 * row["support"]} for row in metrics.per_class(labels, scores, cuts, names)]
+        for name, cuts in (("0.5", 0.5), ("tuned", 0.3))
+    }
+    return labels, scores, by_thresholds
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """The figures that were saved."""
+    figures = []
+    save = style.save
+    monkeypatch.setattr(style, "save", lambda figure, path: (figures.append(figure), save(figure, path)))
+    return figures
+
+
+def is_drawn(path: Path) -> bool:
+    with Image.open(path) as image:
+        return image.format == "PNG" and np.asarray(image.convert("L")).std() > 3
+
+
+@pytest.mark.parametrize("choices", [("0.5",), ("0.5", "tuned")])
+@pytest.mark.parametrize("classes", [1, 7])
+def test_every_chart_draws_few_classes(tmp_path, classes, choices):
+    labels, scores, by_thresholds = made(classes)
+    given = {name: by_thresholds[name] for name in choices}
+    plots.precision_recall_bars(given, "test", tmp_path / "bars.png")
+    plots.count_dots(given, "train", tmp_path / "dots.png")
+    plots.precision_recall_curves(labels, scores, given, list(range(classes)), tmp_path / "curves.png")
+    assert all(is_drawn(tmp_path / name) for name in ("bars.png", "dots.png", "curves.png"))
+
+
+def test_the_bars_are_as_long_as_the_figures(tmp_path, drawn):
+    _, _, by_thresholds = made(6)
+    plots.precision_recall_bars(by_thresholds, "test", tmp_path / "bars.png")
+    for axes, measure in zip(drawn[0].axes, ("precision", "recall"), strict=True):
+        for bars, rows in zip(axes.containers, by_thresholds.values(), strict=True):
+            assert [bar.get_width() for bar in bars] == [row[measure] for row in rows]
+            assert np.all(np.diff([bar.get_y() for bar in bars]) > 0)
+        low, high = axes.get_ylim()
+        assert low > high, "the first class is on top"
+    label = drawn[0].axes[0].get_yticklabels()[0].get_text()
+    first = by_thresholds["0.5"][0]
+    assert label.startswith(first["class"].strip())
+    assert label.endswith(f"{first['training_images']} | {first['support']}")
+
+
+def test_the_dots_stand_at_the_counts(tmp_path, drawn):
+    _, _, by_thresholds = made(6)
+    plots.count_dots(by_thresholds, "test", tmp_path / "dots.png")
+    for axes, rows in zip(drawn[0].axes, by_thresholds.values(), strict=True):
+        for dots in axes.collections[1:]:
+            count = dots.get_label()[:2]
+            assert dots.get_offsets()[:, 0].tolist() == [row[count] for row in rows]
+
+
+def test_a_curve_passes_through_the_points_of_its_thresholds(tmp_path, drawn):
+    labels, scores, by_thresholds = made(4, rows=400)
+    order = [2, 0, 3, 1]
+    given = {name: [rows[index] for index in order] for name, rows in by_thresholds.items()}
+    plots.precision_recall_curves(labels, scores, given, order, tmp_path / "curves.png")
+    for axes, row in zip(drawn[0].axes, given["0.5"], strict=True):
+        assert axes.get_title(loc="left").split()[0] == row["class"].split()[0]
+        if not row["support"]:
+            continue
+        _, curve, *points = axes.lines
+        assert len(points) == 2
+        assert points[0].get_xydata()[0].tolist() == [row["recall"], row["precision"]]
+        recall, precision = curve.get_xydata().T
+        assert len(recall) <= plots.CURVE_POINTS + 1
+        nearest = np.min(np.abs(precision - row["precision"]) + np.abs(recall - row["recall"]))
+        assert nearest < 0.05
+
+
+def test_of_too_many_classes_the_first_and_the_last_are_drawn():
+    assert plots.drawn_of(list(range(100))) == list(range(100))
+    assert plots.drawn_of(list(range(300))) == [*range(50), *range(250, 300)]

@@ -1,0 +1,201 @@
+"""evaluate.py on made runs: its files against scikit-learn, and the page as a browser reads it."""
+
+import csv
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+
+import evaluate
+import run_folder
+from data.faults import InputError
+
+NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "Rods & rings of a rather long name"]
+TRAINING_COUNTS = [40, 5, 90, 1, 12]
+
+
+def make_run(directory: Path, splits: tuple[str, ...] = ("train", "val", "test"), tuned: bool = True) -> Path:
+    """A finished run whose scores follow the labels, with an empty last class in test and some unknown labels."""
+    counts = {"train": {"rows": 100, "positives": TRAINING_COUNTS, "known": [100] * 5}}
+    cache = {"class_names": NAMES, "preparation": {}, "counts": counts}
+    run_folder.create_run(directory, {"cache": cache, "config": {"loss": "<b>bce</b>"}}, overwrite=False)
+    for seed, split in enumerate(splits):
+        generator = np.random.default_rng(seed)
+        labels = (generator.random((60, 5)) < [0.4, 0.2, 0.6, 0.1, 0.2]).astype(np.uint8)
+        if split == "test":
+            labels[:, 4] = 0
+        labels[generator.random(labels.shape) < 0.1] = 255
+        scores = np.clip(generator.normal(0.3 + 0.3 * (labels == 1), 0.2), 0, 1).astype(np.float32)
+        run_folder.write_scores(directory, split, [f"{split}{index}" for index in range(60)], scores, labels)
+    run_folder.finish_run(directory)
+    if tuned:
+        run_folder.open_run(directory).save_thresholds(np.array([0.4, 0.3, 0.45, 0.2, 0.9]), "per_class", {})
+    return directory
+
+
+@pytest.fixture
+def no_charts(monkeypatch):
+    """Charts take most of the time and are looked at by other tests."""
+    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+
+
+def evaluated(directory: Path, **options) -> Path:
+    evaluate.main(evaluate.Config(run_dirs=(directory,), **options))
+    return directory / "report"
+
+
+def class_rows(report: Path) -> list[dict[str, str]]:
+    with (report / "per_class.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run & <co>")
+
+
+@pytest.fixture(scope="module")
+def report(directory) -> Path:
+    return evaluated(directory)
+
+
+def test_the_files_hold_scikit_learns_figures(directory, report):
+    run = run_folder.open_run(directory)
+    content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    assert content["judged_split"] == "test"
+    assert list(content["splits"]) == ["train", "val", "test"]
+    stored = run.scores("test")
+    rows = {row["class"]: row for row in class_rows(report)}
+    for choice, thresholds in (("0.5", np.full(5, 0.5)), ("tuned", run.thresholds())):
+        f1 = []
+        for index, name in enumerate(NAMES):
+            known = stored.labels[:, index] != 255
+            truth, score = stored.labels[known, index], stored.scores[known, index]
+            predicted = score >= thresholds[index]
+            f1.append(f1_score(truth, predicted, zero_division=0))
+            for measure, function in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+                value = float(rows[name][f"{measure}_{choice}"])
+                assert value == pytest.approx(function(truth, predicted, zero_division=0))
+            assert int(rows[name][f"TP_{choice}"]) == np.count_nonzero(truth & predicted)
+            assert int(rows[name]["support"]) == truth.sum()
+            if truth.any():
+                assert float(rows[name]["AP"]) == pytest.approx(average_precision_score(truth, score))
+        assert content["splits"]["test"][choice]["macro_f1"] == pytest.approx(np.mean(f1))
+    assert rows[NAMES[4]]["AP"] == ""
+
+
+def test_classes_are_in_order_of_their_training_images(report):
+    assert [int(row["training_images"]) for row in class_rows(report)] == sorted(TRAINING_COUNTS, reverse=True)
+    content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    assert [row["class"] for row in content["classes"]["test"]["tuned"]] == [row["class"] for row in class_rows(report)]
+    assert content["classes"]["test"]["0.5"][3]["class"] == NAMES[1]
+    assert [row["AP"] for row in content["classes"]["test"]["0.5"] if row["class"] == NAMES[4]] == [None]
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects the tags, the addresses that are loaded, and the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.loaded += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_stands_alone_and_shows_names_as_text(report):
+    page = (report / "index.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(page)
+    assert "script" not in reader.tags
+    assert all(address.startswith("data:") for address in reader.loaded)
+    assert "url(" not in page
+    assert reader.tags.count("img") == 3
+    for text in (*NAMES, "run & <co>", "<b>bce</b>"):
+        assert text in reader.text
+    assert "On 60 test images" in reader.text
+    assert "1 of the 5 classes has no test image" in reader.text
+    assert 'name="viewport"' in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_charts_are_images(report):
+    for name in ("precision_recall.png", "counts.png", "precision_recall_curves.png"):
+        with Image.open(report / name) as image:
+            assert np.asarray(image.convert("L")).std() > 5
+
+
+def test_the_printed_tables_name_every_class_as_it_is(directory, capsys, no_charts):
+    evaluated(directory)
+    printed = capsys.readouterr().out
+    for text in (
+        *NAMES,
+        "0/0 counted 0",
+        "macro-F1",
+        "subset",
+        "so these figures are honest",
+        "Next: python predict.py",
+    ):
+        assert text in printed
+    assert re.search(r"Report: .*index\.html", printed)
+
+
+def test_without_tuned_thresholds_only_half_is_reported(tmp_path, capsys, no_charts):
+    report = evaluated(make_run(tmp_path / "run", tuned=False))
+    assert "Next: python thresholds.py" in capsys.readouterr().out
+    content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    assert list(content["splits"]["test"]) == ["0.5"]
+    assert "f1_tuned" not in class_rows(report)[0]
+    assert (
+        "tuned threshold" not in (report / "index.html").read_text(encoding="utf-8").split("What the figures mean")[1]
+    )
+
+
+def test_without_test_scores_val_is_judged_and_that_is_said(tmp_path, capsys, no_charts):
+    report = evaluated(make_run(tmp_path / "run", splits=("train", "val")))
+    assert "optimistic" in capsys.readouterr().out
+    assert json.loads((report / "metrics.json").read_text(encoding="utf-8"))["judged_split"] == "val"
+    report = evaluated(make_run(tmp_path / "other", splits=("train",)))
+    assert "little about new images" in capsys.readouterr().out
+
+
+def test_the_report_and_the_thresholds_can_lie_elsewhere(tmp_path, no_charts):
+    directory = make_run(tmp_path / "run", tuned=False)
+    run_folder.Run(tmp_path / "tuned", run_folder.open_run(directory).config).save_thresholds(
+        np.full(5, 0.3), "fixed", {}
+    )
+    evaluated(directory, thresholds_dir=tmp_path / "tuned", output_dir=tmp_path / "out")
+    assert not (directory / "report").exists()
+    assert (tmp_path / "out" / "index.html").exists()
+    assert {row["threshold_tuned"] for row in class_rows(tmp_path / "out")} == {"0.3"}
+
+
+def test_mistakes_are_said_in_a_line(tmp_path):
+    directory = make_run(tmp_path / "run")
+    for text, message in (("{", "not valid JSON"), ('{"thresholds": {"a": 1}}', "one threshold for each")):
+        (directory / "thresholds.json").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            evaluated(directory)
+    with pytest.raises(InputError, match="2 runs"):
+        evaluate.main(evaluate.Config(run_dirs=(directory, directory)))
+    with pytest.raises(InputError, match=r"thresholds\.json does not exist"):
+        evaluated(directory, thresholds_dir=tmp_path)
+    with pytest.raises(InputError, match="no scores are stored"):
+        evaluated(make_run(tmp_path / "bare", splits=(), tuned=False))
+    broken = make_run(tmp_path / "nan", tuned=False)
+    stored = run_folder.open_run(broken).scores("test")
+    stored.scores[stored.labels == 1] = np.nan
+    run_folder.write_scores(broken, "test", stored.ids, stored.scores, stored.labels)
+    with pytest.raises(InputError, match=r"test.*nan"):
+        evaluated(broken)

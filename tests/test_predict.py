@@ -1,0 +1,199 @@
+"""predict.py on new images with a tiny run, its scores against NumPy on the prepared pixels."""
+
+import csv
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import predict
+import run_folder
+from data.faults import InputError
+from data.images import Preparation, prepare
+
+NAMES = ["red; or so", "green", "N/A"]
+PREPARATION = Preparation(size=6, resize="stretch", channels="rgb")
+
+
+def brightness(pixels: np.ndarray) -> np.ndarray:
+    """What the run's model computes: the sigmoid of 8 (mean − 1/2) of each colour."""
+    means = pixels.reshape(-1, 3).mean(axis=0) / 255
+    return 1 / (1 + np.exp(-8 * (means - 0.5)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    counts = {"train": {"rows": 4, "positives": [2, 1, 1], "known": [4, 4, 4]}}
+    cache = {"class_names": NAMES, "preparation": PREPARATION.as_dict(), "counts": counts}
+    run_folder.create_run(directory, {"cache": cache}, overwrite=False)
+    images = keras.Input(PREPARATION.shape, dtype="uint8")
+    means = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images))
+    layer = keras.layers.Dense(3, activation="sigmoid")
+    model = keras.Model(images, layer(means))
+    layer.set_weights([8 * np.eye(3, dtype=np.float32), np.full(3, -4, dtype=np.float32)])
+    model.save(directory / run_folder.MODEL)
+    run_folder.finish_run(directory)
+    return directory
+
+
+@pytest.fixture
+def image_dir(tmp_path) -> Path:
+    """Seven images of several sizes and formats, one in a subfolder, two that differ only in their extension."""
+    folder = tmp_path / "new"
+    (folder / "plate").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    names = ["007.png", "a.png", "a.jpg", "é.bmp", "plate/b,c.png", "d.v2.tif", "gray.png"]
+    for number, name in enumerate(names):
+        level = generator.integers(0, 256, 3)
+        pixels = np.clip(level + generator.integers(-30, 30, (5 + 3 * number, 20 - number, 3)), 0, 255).astype(np.uint8)
+        image = Image.fromarray(pixels)
+        (image.convert("L") if name == "gray.png" else image).save(folder / name)
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def run_main(trained: Path, image_dir: Path, output_csv: Path, **options) -> list[dict[str, str]]:
+    predict.main(predict.Config(image_dir=image_dir, run_dirs=(trained,), output_csv=output_csv, **options))
+    return rows_of(output_csv)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 50])
+def test_every_image_gets_the_models_scores_and_classes(trained, image_dir, tmp_path, batch_size):
+    rows = run_main(trained, image_dir, tmp_path / "p.csv", batch_size=batch_size, workers=2)
+    files = {row["Id"]: row for row in rows}
+    assert sorted(files) == ["007", "a.jpg", "a.png", "d.v2", "gray", "plate/b,c", "é"]
+    for path in image_dir.rglob("*.*"):
+        name = path.relative_to(image_dir).as_posix()
+        row = files[name if name in files else name.rsplit(".", 1)[0]]
+        expected = brightness(prepare(path, PREPARATION).astype(np.float64))
+        np.testing.assert_allclose([float(row[each]) for each in NAMES], expected, atol=1e-5)
+        chosen = np.flatnonzero(expected >= 0.5)
+        assert row["Predicted"] == " ".join(map(str, chosen))
+        assert row["classes"] == ";".join(NAMES[index] for index in chosen)
+
+
+def test_the_runs_thresholds_are_used(trained, image_dir, tmp_path, capsys):
+    run = run_folder.open_run(trained)
+    holder = run_folder.Run(tmp_path / "tuned", run.config)
+    holder.save_thresholds(np.array([0.0, 1.0, 0.5]), "fixed", {})
+    plain = run_main(trained, image_dir, tmp_path / "plain.csv")
+    assert "0.5 (the run has none" in capsys.readouterr().out
+    tuned = run_main(trained, image_dir, tmp_path / "tuned.csv", thresholds_dir=tmp_path / "tuned")
+    assert all(set(row["Predicted"].split()) & {"0", "1"} == {"0"} for row in tuned)
+    assert [row["green"] for row in plain] == [row["green"] for row in tuned]
+    made = json.loads((tmp_path / "tuned.json").read_text(encoding="utf-8"))
+    assert made["thresholds_file"] == str(tmp_path / "tuned" / "thresholds.json")
+    assert made["images"] == 7
+
+
+def test_the_challenge_form_keeps_the_samples_order_and_ids(trained, image_dir, tmp_path, capsys):
+    sample = tmp_path / "sample.csv"
+    sample.write_text(
+        "\ufeffid,Predicted\nplate/b,\n007,0\na.png,1 2\n\n".replace("plate/b", '"plate/b,c"'), encoding="utf-8"
+    )
+    rows = run_main(trained, image_dir, tmp_path / "c.csv", format="challenge", sample_file=sample, batch_size=2)
+    assert [row["Id"] for row in rows] == ["plate/b,c", "007", "a.png"]
+    assert list(rows[0]) == ["Id", "Predicted"]
+    table = {row["Id"]: row["Predicted"] for row in run_main(trained, image_dir, tmp_path / "t.csv")}
+    assert all(row["Predicted"] == table[row["Id"]] for row in rows)
+    printed = capsys.readouterr().out
+    assert "4 images are not in" in printed
+    assert "gray.png" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Id,Predicted\n007,\nnothere,\n../x,\n", r"(?s)line 3, id 'nothere': no such image.*line 4.*outside"),
+        ("Id,Predicted\na,\n", "fits 2 images"),
+        ("Name,Predicted\n007,\n", "column Id"),
+        ("", "column Id"),
+        ("Id\n", "holds no id"),
+    ],
+)
+def test_a_sample_that_does_not_fit_is_refused(trained, image_dir, tmp_path, text, message):
+    sample = tmp_path / "sample.csv"
+    sample.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        run_main(trained, image_dir, tmp_path / "c.csv", format="challenge", sample_file=sample)
+    assert not (tmp_path / "c.csv").exists()
+
+
+def damage(image_dir: Path) -> None:
+    (image_dir / "empty.png").write_bytes(b"")
+    (image_dir / "text.jpg").write_text("not an image")
+    whole = (image_dir / "a.jpg").read_bytes()
+    (image_dir / "a.jpg").write_bytes(whole[:-40])
+
+
+def test_images_that_cannot_be_decoded_stop_the_run_with_their_list(trained, image_dir, tmp_path):
+    damage(image_dir)
+    with pytest.raises(InputError, match=r"(?s)2 of 9 images cannot be decoded.*empty\.png is empty.*text\.jpg"):
+        run_main(trained, image_dir, tmp_path / "p.csv")
+    (image_dir / "empty.png").unlink()
+    (image_dir / "text.jpg").unlink()
+    # A truncated file passes the look at the headers.
+    with pytest.raises(InputError, match=r"(?s)1 of 7 images cannot be decoded.*a\.jpg"):
+        run_main(trained, image_dir, tmp_path / "p.csv", batch_size=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new"]
+
+
+def test_images_that_cannot_be_decoded_are_left_out_and_named(trained, image_dir, tmp_path, capsys):
+    damage(image_dir)
+    rows = run_main(trained, image_dir, tmp_path / "p.csv", on_bad_image="skip", batch_size=2)
+    assert [row["Id"] for row in rows] == ["007", "a.png", "d.v2", "gray", "é", "plate/b,c"]
+    assert "3 images cannot be decoded and are left out" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["skipped"]) == 3
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Id\nempty\n007\n", encoding="utf-8")
+    rows = run_main(trained, image_dir, tmp_path / "c.csv", on_bad_image="skip", format="challenge", sample_file=sample)
+    assert rows[0] == {"Id": "empty", "Predicted": ""}
+    for path in image_dir.rglob("*.*"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="none of the 9 images can be decoded"):
+        run_main(trained, image_dir, tmp_path / "none.csv", on_bad_image="skip")
+
+
+def test_an_earlier_output_is_replaced_only_when_asked(trained, image_dir, tmp_path):
+    run_main(trained, image_dir, tmp_path / "p.csv")
+    with pytest.raises(InputError, match="--overwrite"):
+        run_main(trained, image_dir, tmp_path / "p.csv")
+    assert len(run_main(trained, image_dir, tmp_path / "p.csv", overwrite=True)) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output_csv": Path("predictions.txt")}, "must end in .csv"),
+        ({"image_dir": Path("nowhere")}, "nowhere is not a folder"),
+        ({"run_dirs": (Path("a"), Path("b"))}, "2 runs"),
+        ({"run_dirs": (Path("nowhere"),)}, "nowhere is not a run"),
+        ({"sample_file": Path("nowhere.csv")}, "nowhere.csv does not exist"),
+    ],
+)
+def test_mistakes_are_said_in_a_line(trained, image_dir, tmp_path, options, message):
+    given = {"image_dir": image_dir, "run_dirs": (trained,), "output_csv": tmp_path / "p.csv", **options}
+    with pytest.raises(InputError, match=message):
+        predict.main(predict.Config(**given))
+
+
+def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "data.images.prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
+    )
+    paths = [image_dir / str(number) for number in range(100)]
+    batches = predict.decoded(paths, PREPARATION, predict.Config(batch_size=4), workers=2)
+    number, first = next(batches)
+    assert (number, list(first)) == (0, [0, 1, 2, 3])
+    assert len(asked) <= 4 + 2 * 4 + 2
+    assert [list(batch) for _, batch in batches][-1] == [96, 97, 98, 99]
+    assert len(asked) == 100

@@ -1,0 +1,156 @@
+"""Thresholds against an exhaustive search and scikit-learn's curve, and the script on a made run."""
+
+import json
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_recall_curve
+
+import header
+import metrics
+import run_folder
+import thresholds
+from data.faults import InputError
+
+ROOT = Path(thresholds.__file__).parent
+NAMES = ["Nucleoplasm", "N/A", "Rods & rings", "[bold]Cytosol"]
+
+
+def made_scores(seed: int, rows: int = 40, levels: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Labels with unknowns, the last class empty, and tied scores that follow the labels."""
+    generator = np.random.default_rng(seed)
+    labels = (generator.random((rows, 4)) < [0.5, 0.2, 0.1, 0]).astype(np.uint8)
+    labels[0, :3] = 1
+    labels[generator.random(labels.shape) < 0.1] = metrics.UNKNOWN
+    scores = np.clip(generator.normal(0.3 + 0.25 * (labels == 1), 0.2), 0, 1)
+    return labels, (np.round(scores * levels) / levels).astype(np.float32)
+
+
+def make_run(directory: Path, seed: int = 0, **splits: tuple[np.ndarray, np.ndarray]) -> Path:
+    """A finished run with the scores of the given splits."""
+    labels, scores = made_scores(seed)
+    counts = {"train": {"rows": 40, "positives": [20, 8, 4, 1], "known": [40] * 4}}
+    cache = {"class_names": NAMES, "preparation": {}, "counts": counts}
+    run_folder.create_run(directory, {"cache": cache}, overwrite=False)
+    for split, (given_labels, given_scores) in (splits or {"val": (labels, scores)}).items():
+        ids = [f"{split}{index:03}" for index in range(len(given_labels))]
+        run_folder.write_scores(directory, split, ids, given_scores, given_labels)
+    run_folder.finish_run(directory)
+    return directory
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_no_other_cut_has_a_higher_f1(seed: int) -> None:
+    labels, scores = made_scores(seed)
+    chosen = thresholds.fit(labels, scores, "per_class")
+    for index in range(3):
+        known = labels[:, index] != metrics.UNKNOWN
+        truth, score = labels[known, index], scores[known, index]
+        if not truth.any():
+            assert chosen[index] == 0.5
+            continue
+        reached = f1_score(truth, score >= chosen[index], zero_division=0)
+        cuts = np.unique(score)
+        assert reached == pytest.approx(max(f1_score(truth, score >= cut, zero_division=0) for cut in cuts), abs=1e-12)
+        precision, recall, _ = precision_recall_curve(truth, score)
+        assert reached == pytest.approx(np.max(2 * precision * recall / (precision + recall + 1e-300)), abs=1e-9)
+        assert chosen[index] not in score
+
+
+def test_the_threshold_lies_halfway_between_neighbouring_scores() -> None:
+    labels = np.array([[0], [0], [1], [1]], dtype=np.uint8)
+    scores = np.array([[0.1], [0.4], [0.6], [0.9]], dtype=np.float64)
+    assert thresholds.fit(labels, scores).tolist() == [0.5]
+    assert thresholds.fit(1 - labels, scores).tolist() == [0.05], "below the lowest score: halfway to 0"
+
+
+def test_an_unknown_row_is_no_neighbour() -> None:
+    labels = np.array([[0], [255], [1]], dtype=np.uint8)
+    scores = np.array([[0.2], [0.55], [0.6]], dtype=np.float64)
+    assert thresholds.fit(labels, scores) == pytest.approx([0.4])
+
+
+def test_neighbouring_floats_are_still_parted() -> None:
+    upper = 0.7
+    lower = np.nextafter(upper, 0)
+    labels, scores = np.array([[0], [1]], dtype=np.uint8), np.array([[lower], [upper]])
+    assert metrics.predict(scores, thresholds.fit(labels, scores)).ravel().tolist() == [False, True]
+    single = scores.astype(np.float32)
+    single[0] = np.nextafter(single[1], np.float32(0))
+    assert metrics.predict(single, thresholds.fit(labels, single)).ravel().tolist() == [False, True]
+
+
+def test_among_equal_f1_the_cut_that_predicts_least_is_taken() -> None:
+    labels = np.array([[1], [0], [0], [1]], dtype=np.uint8)
+    scores = np.array([[0.9], [0.8], [0.7], [0.6]])
+    # One of one found and two of four found: F1 2/3 both.
+    assert thresholds.fit(labels, scores) == pytest.approx([0.85])
+
+
+def test_classes_without_positives_or_without_negatives() -> None:
+    labels = np.array([[0, 1, 255], [0, 1, 255]], dtype=np.uint8)
+    scores = np.array([[0.1, 0.0, 0.3], [0.9, 0.5, 0.2]], dtype=np.float32)
+    chosen = thresholds.fit(labels, scores)
+    assert chosen[0] == chosen[2] == 0.5
+    assert (scores[:, 1] >= chosen[1]).all()
+
+
+def test_the_choices_are_the_methods() -> None:
+    choices = typing.get_args(typing.get_type_hints(thresholds.Config)["method"])
+    assert set(choices) == set(thresholds.METHODS)
+    labels, scores = made_scores(0)
+    assert thresholds.fit(labels, scores, "fixed", threshold=0.25).tolist() == [0.25] * 4
+    with pytest.raises(ValueError, match=r"per_clas.*known: per_class, fixed"):
+        thresholds.fit(labels, scores, "per_clas")
+    with pytest.raises(TypeError):
+        thresholds.fit(labels, scores, "fixed", treshold=0.25)
+
+
+def test_the_script_writes_named_thresholds_and_what_comes_next(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "a run")
+    command = [sys.executable, str(ROOT / "thresholds.py"), "--run_dirs", str(directory)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run = run_folder.open_run(directory)
+    scored = run.scores("val")
+    assert np.array_equal(run.thresholds(), thresholds.fit(scored.labels, scored.scores))
+    stored = json.loads((directory / "thresholds.json").read_text(encoding="utf-8"))
+    assert stored["method"] == "per_class"
+    assert list(stored["thresholds"]) == NAMES
+    assert stored["classes_without_positives"] == ["[bold]Cytosol"]
+    expected = metrics.summary(scored.labels, scored.scores, run.thresholds())
+    assert stored["in_sample"]["tuned"] == pytest.approx(expected)
+    assert stored["config"]["method"] == "per_class"
+    next_command = f"Next: python evaluate.py --run_dirs '{directory}'"
+    for text in ("[bold]Cytosol", "optimistic", "No positives in val", next_command):
+        assert text in done.stdout
+
+
+def test_thresholds_can_go_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    directory = make_run(tmp_path / "run")
+    thresholds.main(thresholds.Config(run_dirs=(directory,), method="fixed", output_dir=tmp_path / "other"))
+    assert not (directory / "thresholds.json").exists()
+    assert json.loads((tmp_path / "other" / "thresholds.json").read_text(encoding="utf-8"))["method"] == "fixed"
+    assert "--thresholds_dir" in capsys.readouterr().out
+
+
+def test_mistakes_are_said_in_a_line(tmp_path: Path) -> None:
+    labels, scores = made_scores(0)
+    broken = scores.copy()
+    broken[3] = np.nan
+    runs = {
+        "no_val": make_run(tmp_path / "no_val", train=(labels, scores)),
+        "empty": make_run(tmp_path / "empty", val=(np.zeros_like(labels), scores)),
+        "nan": make_run(tmp_path / "nan", val=(labels, broken)),
+    }
+    for name, text in (("no_val", "no val scores"), ("empty", "no validation image"), ("nan", "nan|finite|number")):
+        with pytest.raises(InputError, match=text):
+            thresholds.main(thresholds.Config(run_dirs=(runs[name],)))
+    with pytest.raises(InputError, match="2 runs"):
+        thresholds.main(thresholds.Config(run_dirs=(runs["nan"], runs["empty"])))
+    with pytest.raises(InputError, match="fixed_threshold"):
+        header.check(thresholds.Config(fixed_threshold=1.5), "the header")

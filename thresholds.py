@@ -1,0 +1,164 @@
+"""Choose the threshold of each class on the validation scores of a run: python thresholds.py --run_dirs runs/cnn
+
+A class is predicted where its score is at or above its threshold. Writes thresholds.json into the run's folder;
+evaluate.py and predict.py read it there.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import header
+from header import Fraction
+
+if TYPE_CHECKING:
+    import numpy as np
+
+UNTUNED = 0.5  # the threshold of a class without positives to tune on
+FEW = 10  # below this many positives a tuned threshold is named as a guess
+
+
+@dataclass(frozen=True)
+class Config:
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished
+    method: Literal["per_class", "fixed"] = "per_class"  # per_class: the highest F1 of each class; fixed: one for all
+    fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
+    output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder
+
+
+def main(config: Config) -> None:
+    import metrics
+    import run_folder
+    from data.faults import InputError
+
+    if len(config.run_dirs) != 1:
+        raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but thresholds are chosen for one run at a time")
+    run = run_folder.open_run(config.run_dirs[0])
+    scored = run.scores("val")
+    positives = (scored.labels == 1).sum(axis=0)
+    if not positives.any():
+        raise InputError(f"{run.directory}: no validation image has a label, so there is nothing to tune thresholds on")
+    options = {"threshold": config.fixed_threshold} if config.method == "fixed" else {}
+    try:
+        thresholds = fit(scored.labels, scored.scores, config.method, **options)
+    except ValueError as error:
+        raise InputError(f"{run.directory}, validation scores: {error}; train the run again") from None
+    figures = {"at_0.5": metrics.summary(scored.labels, scored.scores, UNTUNED)}
+    figures["tuned"] = metrics.summary(scored.labels, scored.scores, thresholds)
+    untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
+
+    show_classes(config.method, run.class_names, scored, thresholds)
+    show_figures(config.method, figures, untuned, positives)
+    folder = run_folder.Run(config.output_dir or run.directory, run.config)
+    details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
+    path = folder.save_thresholds(thresholds, config.method, details)
+    print(f"Thresholds: {path}")
+    elsewhere = {"thresholds_dir": config.output_dir} if config.output_dir else {}
+    header.next_command("evaluate.py", run_dirs=run.directory, **elsewhere)
+
+
+def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", **options: Any) -> "np.ndarray":
+    """The K thresholds that a method chooses; predict a class where its score is at or above its threshold.
+
+    Args:
+        labels: (N, K) uint8 with 0, 1, or 255 for unknown, which is left out.
+        scores: (N, K) floating.
+        method: a key of `METHODS`.
+        options: the further arguments of that method's function.
+
+    Returns:
+        (K,) float64.
+
+    Raises:
+        ValueError: an unknown method, shapes that differ, or a score that is nan.
+    """
+    import numpy as np
+
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    if labels.ndim != 2 or labels.shape != scores.shape:
+        raise ValueError(f"labels {labels.shape} and scores {scores.shape} must have one shape (N, K)")
+    return METHODS[method](labels, scores, **options)
+
+
+def per_class(labels: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
+    """The threshold with the highest F1 of each class on these very rows (Lipton, Elkan and Narayanaswamy 2014).
+
+    Exact: F1 = 2 TP / (predicted + positives) is highest at the score of a positive, so only those cuts are compared.
+    The threshold lies halfway to the next lower score (of any row; below the lowest score, halfway to 0). Among equal
+    F1 the cut that predicts least is taken. A class without known positives gets 0.5.
+
+    Args:
+        labels: (N, K) uint8. scores: (N, K).
+
+    Returns:
+        (K,) float64.
+    """
+    import numpy as np
+
+    import metrics
+
+    chosen = np.full(labels.shape[1], UNTUNED)
+    for index in range(labels.shape[1]):
+        found, predicted, ordered = metrics.ranked_positives(labels[:, index], scores[:, index])
+        if not len(found):
+            continue
+        f1 = 2 * found / (predicted + len(found))
+        best = len(f1) - 1 - int(np.argmax(f1[::-1]))
+        cut = len(ordered) - predicted[best]
+        upper = float(ordered[cut])
+        lower = float(ordered[cut - 1]) if cut else min(0.0, upper)
+        middle = (lower + upper) / 2
+        # Between neighbouring floats there is no middle.
+        chosen[index] = middle if middle > lower or not cut else upper
+    return chosen
+
+
+def fixed(labels: "np.ndarray", scores: "np.ndarray", threshold: float = UNTUNED) -> "np.ndarray":
+    """One threshold for all classes, (K,) float64."""
+    import numpy as np
+
+    return np.full(labels.shape[1], float(threshold))
+
+
+METHODS = {"per_class": per_class, "fixed": fixed}
+
+
+def show_classes(method: str, class_names: list[str], scored: Any, thresholds: "np.ndarray") -> None:
+    """Print a row a class, the largest first: its positives, its threshold, and F1 before and after."""
+    import metrics
+    from report import tables
+
+    before = metrics.per_class(scored.labels, scored.scores, UNTUNED, class_names)
+    after = metrics.per_class(scored.labels, scored.scores, thresholds, class_names)
+    pairs = sorted(zip(before, after, strict=True), key=lambda pair: -pair[0]["support"])
+    tables.show(
+        f"Thresholds ({method})",
+        ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"],
+        [
+            [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
+            for old, new in pairs
+        ],
+    )
+
+
+def show_figures(method: str, figures: dict[str, Any], untuned: list[str], positives: "np.ndarray") -> None:
+    """Say what the thresholds reach on these rows, and what that does not show."""
+    plain, tuned = figures["at_0.5"], figures["tuned"]
+    print(
+        f"On the validation rows: macro-F1 {plain['macro_f1']:.3f} at 0.5, {tuned['macro_f1']:.3f} at these; "
+        f"subset accuracy {plain['subset_accuracy']:.3f} and {tuned['subset_accuracy']:.3f}."
+    )
+    if method == "fixed":
+        return
+    print("The second figures are optimistic: the same rows chose the thresholds. What they are worth, test rows show.")
+    few = int(((positives > 0) & (positives < FEW)).sum())
+    if few:
+        print(f"{few} of the classes have fewer than {FEW} positives in val: their thresholds are little but guesses.")
+    if untuned:
+        print(f"No positives in val, so threshold {UNTUNED} and F1 counted 0: {', '.join(untuned)}")
+
+
+if __name__ == "__main__":
+    main(header.parse(Config, __doc__))
