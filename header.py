@@ -1,4 +1,4 @@
-"""A script's header: a frozen dataclass that people edit, overridden from the shell, checked, and saved with what it makes."""
+"""A script's header: a dataclass that people edit, overridden from the shell, checked, saved with what it makes."""
 
 import dataclasses
 import datetime
@@ -50,7 +50,7 @@ OpenFraction = Annotated[float, Bounds(0, 1, open_ends=True)]
 def parse(config_class: type[ConfigType], description: str | None, arguments: list[str] | None = None) -> ConfigType:
     """The header's values, overridden by the shell's, every one of them checked.
 
-    From here on a user's mistake (`InputError`, `OSError`) ends the program with one clear message instead of a traceback.
+    From here on a user's mistake (`InputError`, `OSError`) ends the program with a clear message, not a traceback.
 
     Args:
         config_class: a frozen dataclass; the comment behind each field is its help text.
@@ -61,7 +61,7 @@ def parse(config_class: type[ConfigType], description: str | None, arguments: li
 
     sys.excepthook = _show_mistake
     # TensorFlow's own notes on its start are not for the users of a script.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A log file shows lines as they come, also when something else buffers the pipe.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True, encoding="utf-8", errors="replace")
@@ -76,8 +76,8 @@ def check(config: Any, place: str) -> None:
     """Hold every field against its annotation.
 
     Raises:
-        InputError: names each field whose value has another type, is out of bounds or is not among the choices, and each
-            that lost its type.
+        InputError: names each field that lost its type, or whose value has another type, is out of bounds or is
+            not among the choices.
     """
     hints = typing.get_type_hints(type(config), include_extras=True)
     loose = [name for name in vars(type(config)) if not name.startswith("_") and name not in hints]

@@ -1,7 +1,8 @@
 """Losses on logits for multi-hot labels, and the class weights that go into them.
 
-Targets are (N, K), 0 or 1, and 255 where a label is unknown; an unknown label adds neither loss nor gradient. Every loss is
-the mean over the batch's known labels, so that the learning rate depends neither on the batch size nor on how many are known.
+Targets are (N, K), 0 or 1, and 255 where a label is unknown; an unknown label adds neither loss nor gradient. Every
+loss is the mean over the batch's known labels, so that the learning rate depends neither on the batch size nor on how
+many are known.
 """
 
 from collections.abc import Callable, Sequence
@@ -120,9 +121,9 @@ def class_weights(
     """Weights computed from training counts: n_k known positive and m_k known negative rows of class k.
 
     `inverse`, `sqrt_inverse` and `effective_number` give w⁺ by their own formulas (see those functions) and w⁻ = 1;
-    w⁺ is cut off at `max_weight`. `balanced` gives w⁺_k = N_k / (2·n_k) and w⁻_k = N_k / (2·m_k) with N_k = n_k + m_k, as
-    scikit-learn's "balanced" does, so that a class's weights average 1 over its rows; both are cut off. A class without
-    positives, or without negatives, gets 1 and 1: there is nothing to balance.
+    w⁺ is cut off at `max_weight`. `balanced` gives w⁺_k = N_k / (2·n_k) and w⁻_k = N_k / (2·m_k) with N_k = n_k + m_k,
+    as scikit-learn's "balanced" does, so that a class's weights average 1 over its rows; both are cut off. A class
+    without positives, or without negatives, gets 1 and 1: there is nothing to balance.
 
     Args:
         scheme: `balanced` or a key of `SCHEMES`.

@@ -1,4 +1,4 @@
-"""A run on disk: its config, model, scores and thresholds. A copied folder works without the cache it was trained on."""
+"""A run on disk: its config, model, scores and thresholds. A copied folder works without its cache."""
 
 import shutil
 import zipfile
@@ -74,7 +74,7 @@ class Run:
         """The tuned thresholds, (K,) float64, in the order of the classes.
 
         Raises:
-            InputError: thresholds.json is missing, names other classes, or holds something else than numbers from 0 to 1.
+            InputError: thresholds.json is missing, names other classes, or holds something else than numbers 0 to 1.
         """
         path = self.directory / THRESHOLDS
         stored = read_json(path)

@@ -21,7 +21,8 @@ def build(name: str, input_shape: tuple[int, int, int], classes: int, **options)
         options: the builder's own, see its `build`.
 
     Raises:
-        ValueError: the name is unknown (the message lists the known ones), or the builder refuses the shape or an option.
+        ValueError: the name is unknown (the message lists the known ones), or the builder refuses the shape or an
+            option.
     """
     if name not in BUILDERS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(BUILDERS)}")

@@ -1,4 +1,4 @@
-"""Callbacks of a run: metrics on validation rows, history and timing on disk, plain progress lines with the time left."""
+"""Callbacks of a run: metrics of whole splits, history and timing on disk, plain progress lines with the time left."""
 
 import csv
 import io
@@ -12,6 +12,7 @@ from scipy.special import expit
 import metrics
 from data.batches import image_batches, score
 from data.cache import Cache
+from data.faults import InputError
 from data.files import write_text
 
 LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}
@@ -53,6 +54,10 @@ class SplitMetrics(keras.callbacks.Callback):
         rows = self.rows[split]
         logits = score(self.model, image_batches(self.cache, rows, self.batch_size), self.batch_size)
         labels = self.cache.labels[rows]
+        if not np.isfinite(logits).all():
+            raise InputError(
+                "the model's outputs are no longer finite: training diverged; lower learning_rate, or the class weights"
+            )
         found = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
         if split == "val":
             logs["val_loss"] = float(self.loss(labels, logits))

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# All scripts in sequence, from labelled images to a report. Edit the next lines, or set them from the shell:
+#   IMAGE_DIR=my_images LABELS_CSV=my_labels.csv bash pipeline.sh
+# Every hyperparameter that is not here stands in the header of its script.
+set -euo pipefail
+
+IMAGE_DIR=${IMAGE_DIR:-images}
+LABELS_CSV=${LABELS_CSV:-labels.csv}
+CLASSES_FILE=${CLASSES_FILE:-}           # a class name a line; empty: the names stand in LABELS_CSV
+CACHE_DIR=${CACHE_DIR:-cache/cells-128}
+RUN_DIR=${RUN_DIR:-runs/cnn}
+SIZE=${SIZE:-128}
+EPOCHS=${EPOCHS:-30}
+
+cd "$(dirname "$0")"
+python preprocess.py --image_dir "$IMAGE_DIR" --labels_csv "$LABELS_CSV" ${CLASSES_FILE:+--classes_file "$CLASSES_FILE"} \
+    --cache_dir "$CACHE_DIR" --size "$SIZE"
+python train.py --cache_dir "$CACHE_DIR" --run_dir "$RUN_DIR" --epochs "$EPOCHS"
+python thresholds.py --run_dirs "$RUN_DIR"
+python evaluate.py --run_dirs "$RUN_DIR"

@@ -1,0 +1,67 @@
+"""A made set taken through all scripts once, for every test that needs a cache or a run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+ROOT = Path(__file__).parents[1]
+
+
+def shell(*arguments, fails: bool = False, cwd: Path = ROOT) -> str:
+    """Run a script from the shell and return what it printed; a traceback is never right.
+
+    Args:
+        arguments: the script, or `-m` and a module, and its options.
+        fails: whether the script must refuse; then what it printed on stderr is returned.
+        cwd: where to run it.
+    """
+    command = [sys.executable, *map(str, arguments)]
+    answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160"})
+    assert "Traceback" not in answer.stderr, answer.stderr
+    assert (answer.returncode != 0) == fails, answer.stdout + answer.stderr
+    return answer.stderr if fails else answer.stdout
+
+
+@pytest.fixture(scope="session", name="shell")
+def shell_fixture():
+    return shell
+
+
+@pytest.fixture(scope="session")
+def cell_data() -> Path:
+    """The folder of real images and label rows; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("CELL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data are not at {folder}; set CELL_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_set(tmp_path_factory) -> Path:
+    """A folder with images/, labels.csv and classes.txt of 90 made images."""
+    folder = tmp_path_factory.mktemp("made")
+    shell("-m", "data.synthetic", "--image_dir", folder / "images", "--labels_csv", folder / "labels.csv",
+          "--count", 90, "--size", 48, "--seed", 3)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_cache(made_set) -> Path:
+    """A cache of the made set at 32 × 32."""
+    shell("preprocess.py", "--image_dir", made_set / "images", "--labels_csv", made_set / "labels.csv",
+          "--classes_file", made_set / "classes.txt", "--cache_dir", made_set / "cache", "--size", 32)  # fmt: skip
+    return made_set / "cache"
+
+
+@pytest.fixture(scope="session")
+def made_run(made_cache) -> Path:
+    """A finished run on the made cache, with thresholds and a report."""
+    run = made_cache.parent / "run"
+    shell("train.py", "--cache_dir", made_cache, "--run_dir", run, "--epochs", 2, "--train_metrics_every", 2)
+    shell("thresholds.py", "--run_dirs", run)
+    shell("evaluate.py", "--run_dirs", run)
+    return run
