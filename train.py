@@ -29,14 +29,16 @@ class Config:
     positive_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w+ of each class, in the cache's order
     negative_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w- of each class; empty: 1 for all
     max_weight: PositiveFloat = 20.0  # the largest class weight that a scheme may give
-    batch_norm: bool = True  # cnn: batch normalisation behind each convolution
+    batch_norm: bool = False  # cnn: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn: average over places instead of flattening
     dropout: Fraction = 0.3  # cnn: dropped fraction of the hidden dense layer
 
 
 def main(config: Config) -> None:
     from data import cache as caches
+    from training import memory
 
+    memory.keep_freed_memory()
     cache = caches.open_cache(config.cache_dir)
     rows = usable_rows(config, cache)
     loss_parameters = loss_options(config, cache)

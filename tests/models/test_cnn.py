@@ -21,11 +21,11 @@ def seed():
 
 
 def build(**options):
-    return models.build("cnn", (16, 24, 3), 5, mean=MEAN, std=STD, **options)
+    return models.build("cnn", (32, 48, 3), 5, mean=MEAN, std=STD, **options)
 
 
 def images(count=4):
-    return np.random.default_rng(0).integers(0, 256, (count, 16, 24, 3), dtype=np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"global_pooling": True}, {"dropout": 0.5}])
@@ -39,7 +39,7 @@ def test_uint8_in_and_float32_logits_out(options):
 
 def test_parameters_are_those_of_two_convolutions_and_two_dense_layers():
     convolutions = 3 * 3 * 3 * 32 + 32 + 3 * 3 * 32 * 64 + 64
-    assert build().count_params() == convolutions + 4 * 6 * 64 * 128 + 128 + 128 * 5 + 5
+    assert build().count_params() == convolutions + 2 * 3 * 64 * 128 + 128 + 128 * 5 + 5
     assert build(global_pooling=True).count_params() == convolutions + 64 * 128 + 128 + 128 * 5 + 5
 
 
@@ -67,7 +67,7 @@ def test_stock_keras_opens_the_saved_model_and_gives_the_same_probabilities(tmp_
 def test_unknown_names_and_too_small_images_are_refused():
     with pytest.raises(ValueError, match="known: cnn"):
         models.build("cmm", (16, 16, 3), 5)
-    with pytest.raises(ValueError, match="8 pixels or more, not 4 × 16"):
+    with pytest.raises(ValueError, match="16 pixels or more, not 4 × 16"):
         models.build("cnn", (4, 16, 3), 5, mean=MEAN, std=STD)
 
 
