@@ -25,7 +25,7 @@ class Difficulty:
     """What makes the images hard. Ranges are drawn from evenly; light is in 0..1 of white."""
 
     first_label: Range = (0.75, 1.0)  # the protein's light at the strongest of its places
-    other_labels: Range = (0.15, 0.7)  # its light at each further place, relative to the strongest
+    other_labels: Range = (0.1, 0.5)  # its light at each further place, relative to the strongest
     cell_variation: float = 0.25  # spread (log-normal sigma) of the protein's level from cell to cell
     silent_cells: float = 0.06  # share of cells that hardly express the protein
     haze: Range = (0.02, 0.07)  # unspecific green light in all cells, as the cytosol gives

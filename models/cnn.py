@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-POOL = 4  # pixels a side; with 2, the dense layer has 16 times the weights, learns by heart and takes three times as long
+POOL = (
+    4  # pixels a side; with 2, the dense layer has 16 times the weights, learns by heart and takes three times as long
+)
 SMALLEST = POOL * POOL  # pixels
 
 

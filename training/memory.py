@@ -17,6 +17,6 @@ def keep_freed_memory() -> bool:
     """
     if platform.libc_ver()[0] != "glibc":
         return False
-    library = ctypes.CDLL(None)
-    settings = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (ARENA_MAX, 1))
-    return all([library.mallopt(parameter, value) for parameter, value in settings])
+    set_option = ctypes.CDLL(None).mallopt
+    answers = [set_option(MMAP_MAX, 0), set_option(TRIM_THRESHOLD, 2**31 - 1), set_option(ARENA_MAX, 1)]
+    return all(answers)

@@ -25,7 +25,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(choice: str) -> int:
-    answer = subprocess.run([sys.executable, "-c", SCRIPT, choice], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", SCRIPT, choice]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return int(answer.stdout)
 
 
