@@ -1,0 +1,76 @@
+"""Every command of the README and of docs/ is run, with small sizes and few epochs, in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)\)")
+# What a command is given so that it ends soon; the command itself stays as it is printed.
+SMALL = {"COUNT": "60", "SIZE": "32", "EPOCHS": "1", "COLUMNS": "120"}
+INSTEAD = {
+    # The tests would run themselves.
+    "make test": "make --dry-run test",
+    # Nothing is installed over what runs the tests.
+    "python3 -m venv .venv": "python3 -m venv --without-pip another",
+    ".venv/bin/pip install -r requirements.txt": "python -m pip install --dry-run --quiet -r requirements.txt",
+    "source .venv/bin/activate": "source another/bin/activate && deactivate",
+}
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of a page's shell blocks, continued lines joined, comments left out."""
+    lines = "".join(BLOCK.findall(page.read_text(encoding="utf-8"))).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, made_set) -> Path:
+    """The project with a user's own images and labels in it."""
+    folder = tmp_path_factory.mktemp("readme") / "project"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "cache", "runs", "demo", ".*_cache"))
+    (folder / ".venv").symlink_to(sys.prefix)
+    for name in ("images", "new_images"):
+        shutil.copytree(made_set / "images", folder / name)
+        (folder / name / "synthetic.json").unlink()
+    for name in ("labels.csv", "classes.txt"):
+        shutil.copy(made_set / name, folder)
+    return folder
+
+
+def run(command: str, folder: Path) -> None:
+    command = INSTEAD.get(command, command)
+    if command.startswith("python train.py"):
+        command += " --epochs 1"
+    environment = {**os.environ, **SMALL, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    answer = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, f"{command}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run(page, copy, request, monkeypatch):
+    found = commands(page)
+    if any("$CELL_DATA" in command for command in found):
+        monkeypatch.setenv("CELL_DATA", str(request.getfixturevalue("cell_data")))
+    assert found or page.name != "README.md"
+    for command in found:
+        run(command, copy)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_script_stands_in_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in ROOT.glob("*.py") if "header.parse(" in path.read_text(encoding="utf-8")]
+    assert [script for script in scripts if f"python {script}" not in text] == []
