@@ -16,8 +16,13 @@ DECIDING = ("image_dir", "val_fraction", "test_fraction", "folds", "seed")  # wi
 @dataclass(frozen=True)
 class Config:
     image_dir: Path = Path("images")  # folder of the images, subfolders included
-    labels_csv: Path = Path("labels.csv")  # Id,Target with class ids or names, or a 0/1 column a class
+    labels_csv: Path | None = Path("labels.csv")  # Id,Target, or a 0/1 column a class; None: a folder for each class
     classes_file: Path | None = None  # a class name a line, in the order of the ids; None: names from the CSV
+    id_column: str = ""  # the column of the images' names; empty: Id, image, filename, ...
+    target_column: str = ""  # the column of class ids or names; empty: Target, labels, or the 0/1 columns
+    group_column: str = ""  # plate, well, patient, antibody: its images stay in one split; empty: group if there is one
+    empty_target: Literal["none", "unknown"] = "none"  # what an empty Target says: no class, or nothing is known
+    duplicates: Literal["error", "union"] = "error"  # an image in several classes' folders: refused, or it has them all
     cache_dir: Path = Path("cache/cells-128")  # what is written
     size: PositiveInt = 128  # side of the square images, pixels
     resize: Literal["stretch", "pad"] = "stretch"  # pad keeps the aspect and centres the image on black
@@ -94,17 +99,20 @@ def check_config(config: Config) -> None:
 def read_collection(config: Config) -> Any:
     """Labels and image headers; every fault of the two raised at once, before anything else is done."""
     from data.faults import Faults, listing
-    from data.labels import read_labels
     from data.matching import match_ids
     from data.survey import survey
 
     faults = Faults()
-    table = read_labels(config.labels_csv, config.classes_file, faults)
-    paths, unclaimed = match_ids(table.ids, table.lines, config.image_dir, faults)
-    faults.raise_if_any(f"{config.labels_csv} and {config.image_dir} cannot be used ({len(faults)} faults):")
+    table = read_table(config, faults)
+    paths, unclaimed = (
+        match_ids(table.ids, table.lines, config.image_dir, faults) if table.ids or config.labels_csv else ([], [])
+    )
+    faults.raise_if_any(f"{labels_source(config)} cannot be used ({len(faults)} faults):")
+    print("\n".join(table.notes))
     for text in table.warnings:
         warn(text)
-    if unclaimed:
+    # In class folders what no id claims is a copy in another class's folder.
+    if unclaimed and config.labels_csv:
         warn(listing(f"{len(unclaimed):,} images in {config.image_dir} have no row and are left out:", unclaimed))
     collection = survey(table, paths, config.workers)
     unread = len(paths) - collection.reasons.count("")
@@ -114,6 +122,21 @@ def read_collection(config: Config) -> Any:
     return collection
 
 
+def read_table(config: Config, faults: Any) -> Any:
+    """The labels as the CSV or the folders give them."""
+    from data.class_folders import read_class_folders
+    from data.labels import read_labels
+
+    if config.labels_csv is None:
+        return read_class_folders(config.image_dir, config.classes_file, config.duplicates, faults)
+    chosen = {name: getattr(config, name) for name in ("id_column", "target_column", "group_column", "empty_target")}
+    return read_labels(config.labels_csv, config.classes_file, faults, **chosen)
+
+
+def labels_source(config: Config) -> str:
+    return f"{config.labels_csv} and {config.image_dir}" if config.labels_csv else str(config.image_dir)
+
+
 def divided(config: Config, collection: Any) -> Any:
     """The split and folds; a split of the CSV's own that parts what belongs together is refused or named."""
     from data.faults import Faults, InputError, listing
@@ -121,15 +144,13 @@ def divided(config: Config, collection: Any) -> Any:
 
     faults = Faults()
     division = divide(collection, config.val_fraction, config.test_fraction, config.folds, config.seed, faults)
-    faults.raise_if_any(f"{config.labels_csv} cannot be used:")
+    faults.raise_if_any(f"{labels_source(config)} cannot be used:")
     if pairs := leaks(collection, division):
         text = listing(
-            f"{config.labels_csv}: its own split or folds part {len(pairs)} pairs that belong together:", pairs
+            f"{labels_source(config)}: the given split or folds part {len(pairs)} pairs that belong together:", pairs
         )
         if config.on_leak == "stop":
-            raise InputError(
-                f"{text}\nmend the CSV, leave its split out to draw one, or accept this with --on_leak warn"
-            )
+            raise InputError(f"{text}\nmend that split, leave it out to draw one, or accept this with --on_leak warn")
         warn(text)
     return division
 
@@ -147,7 +168,8 @@ def show_findings(collection: Any) -> None:
     histogram = statistics["labels_per_image_histogram"]
     sets = duplicates(collection.hashes)
     conflicts = disagreeing(sets, table.labels)
-    bare = [table.ids[row] for row in (table.labels != 1).all(axis=1).nonzero()[0]]
+    unknown = table.labels > 1
+    bare = [table.ids[row] for row in ((table.labels != 1).all(axis=1) & ~unknown.all(axis=1)).nonzero()[0]]
     lines = {
         "images": f"{len(collection):,}",
         "classes": f"{len(table.class_names):,}",
@@ -156,7 +178,8 @@ def show_findings(collection: Any) -> None:
         "labels an image": f"{statistics['labels_per_image']:.3f} on average, 0 to {len(histogram) - 1}",
         "label density": f"{statistics['label_density']:.4f}",
         "without a label": f"{len(bare):,}" + (f" (ids {shortlist(bare)})" if bare else ""),
-        "unknown labels": f"{(table.labels > 1).sum():,}",
+        "unknown labels": f"{unknown.sum():,}"
+        + (f" in {unknown.any(axis=1).sum():,} images, all of {unknown.all(axis=1).sum():,}" if unknown.any() else ""),
         "duplicates": f"{len(sets):,} sets of byte-identical images ({sum(map(len, sets)):,} images)",
         "": f"{len(conflicts):,} of these sets disagree in their labels",
     }
@@ -188,7 +211,7 @@ def show_division(collection: Any, division: Any) -> None:
     ]
     body.append(["all images", *map("{:,}".format, (len(collection), *rows))])
     drawn = "drawn by class rates; duplicates and groups stay together"
-    print(f"Split: {'from the CSV' if table.split is not None else drawn}")
+    print(f"Split: {'as given' if table.split is not None else drawn}")
     tables.show("Images a class", columns, body)
     if division.fold is not None:
         numbers = sorted(set(division.fold.tolist()))
@@ -208,7 +231,7 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
     """class_counts.png and preview.png."""
     import numpy as np
 
-    from data.findings import preview_rows, split_table
+    from data.findings import label_names, preview_rows, split_table
     from data.images import ImageError, prepare
     from data.splits import SPLITS
     from report.dataset_plots import draw_class_counts, draw_preview
@@ -225,7 +248,7 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
             continue
         rows.append(row)
     if rows:
-        labels = [[table.class_names[label] for label in np.flatnonzero(table.labels[row] == 1)] for row in rows]
+        labels = [label_names(table.class_names, table.labels[row]) for row in rows]
         draw_preview(np.stack(images), [table.ids[row] for row in rows], labels, folder / "preview.png")
 
 
@@ -241,7 +264,8 @@ def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict
     ]
     if not bad:
         return []
-    texts = [f"{row['path']} (line {row['line']}): {row['reason']}" for row in bad]
+    places = [f" (line {row['line']})" if row["line"] else "" for row in bad]
+    texts = [f"{row['path']}{place}: {row['reason']}" for row, place in zip(bad, places, strict=True)]
     text = listing(f"{len(bad):,} of {len(reasons):,} images cannot be used:", texts)
     if config.on_bad_image == "stop":
         raise InputError(f"{text}\nmend them or take out their rows, or leave them out with --on_bad_image skip")

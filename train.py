@@ -57,6 +57,8 @@ def main(config: Config) -> None:
     except ValueError as error:
         raise InputError(str(error)) from None
 
+    if silent := len(rows["train"]) - len(with_labels(cache, rows["train"])):
+        print(f"{silent:,} train images have no known label and are left out of training")
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     print(
         f"{config.model}: {model.count_params():,} parameters, Keras {keras.__version__} on {keras.backend.backend()}"
@@ -84,6 +86,11 @@ def usable_rows(config: Config, cache) -> dict:
                 f"{'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
             )
     return rows
+
+
+def with_labels(cache, rows):
+    """The rows with a known label: the others teach nothing, and would only thin the batches."""
+    return rows[(cache.labels[rows] <= 1).any(axis=1)]
 
 
 def loss_options(config: Config, cache) -> dict:
@@ -137,7 +144,7 @@ def fit(config: Config, cache, rows: dict, model, loss) -> None:
         loss=loss,
         jit_compile=devices.jit_compile(config.jit_compile),
     )
-    batches = TrainingBatches(cache, rows["train"], config.batch_size, config.seed)
+    batches = TrainingBatches(cache, with_labels(cache, rows["train"]), config.batch_size, config.seed)
     best_path = config.run_dir / "checkpoint" / "best.weights.h5"
     best_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout.isatty()

@@ -140,7 +140,10 @@ class CacheWriter:
         """
         good = np.array([not reason for reason in decoded.reasons])
         split = np.array([row.split for row in rows])
-        mean, std = channel_statistics(decoded.sums[good][split == "train"], meta["image_shape"])
+        # An image without a known label teaches nothing, and so it must not move the scale of those that do.
+        taught = (split == "train") & (labels <= 1).any(axis=1)
+        taught = taught if taught.any() else split == "train"
+        mean, std = channel_statistics(decoded.sums[good][taught], meta["image_shape"])
         index = _csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
         labels = np.ascontiguousarray(labels, dtype=np.uint8)
         identity = hashlib.sha1(index.encode() + labels.tobytes())

@@ -29,21 +29,21 @@ def giveaways(infos: Sequence[ImageInfo | None], labels: np.ndarray) -> list[tup
 
     Args:
         infos: N headers, None where a file cannot be used.
-        labels: (N, K) uint8.
+        labels: (N, K) uint8; an unknown label speaks neither for it nor against.
 
     Returns:
-        The class's index, the property in words, and how many images it concerns.
+        The class's index, the property in words, and how many images of the class there are.
     """
-    known = np.array([info is not None for info in infos], dtype=bool)
+    usable = np.array([info is not None for info in infos], dtype=bool)
     found = []
     for words, name in (("file format", "format"), ("colour mode", "mode"), ("native size", "size")):
         values = np.array([_property(info, name) for info in infos], dtype=np.str_)
-        for value, count in zip(*np.unique(values[known], return_counts=True), strict=True):
-            if not FEWEST_GIVEAWAY_ROWS <= count < known.sum():
-                continue
-            rows = known & (values == value)
-            fits = (labels[rows] == 1).all(axis=0) & (labels[known & ~rows] == 0).all(axis=0)
-            found += [(label, f"{words} {value}", int(count)) for label in np.flatnonzero(fits).tolist()]
+        for value in np.unique(values[usable]):
+            rows, others = usable & (values == value), usable & (values != value)
+            positives = (labels[rows] == 1).sum(axis=0)
+            fits = (labels[rows] != 0).all(axis=0) & (labels[others] != 1).all(axis=0)
+            fits &= (positives >= FEWEST_GIVEAWAY_ROWS) & (labels[others] == 0).any(axis=0)
+            found += [(label, f"{words} {value}", int(positives[label])) for label in np.flatnonzero(fits).tolist()]
     return found
 
 
@@ -61,12 +61,13 @@ def preview_rows(labels: np.ndarray, usable: np.ndarray, count: int) -> list[int
 
     Args:
         labels: (N, K) uint8.
-        usable: (N,) bool, rows that may be chosen.
+        usable: (N,) bool, rows that may be chosen; those without any known label are not.
         count: how many.
 
     Returns:
         At most `count` rows, rising.
     """
+    usable = usable & (labels <= 1).any(axis=1)
     positive = (labels == 1) & usable[:, None]
     chosen: list[int] = []
     seen = np.zeros(labels.shape[1], dtype=bool)
@@ -84,6 +85,14 @@ def preview_rows(labels: np.ndarray, usable: np.ndarray, count: int) -> list[int
     if missing > 0:
         chosen += others[np.linspace(0, len(others) - 1, missing).round().astype(int)].tolist()
     return sorted(set(chosen))
+
+
+def label_names(class_names: Sequence[str], labels: np.ndarray) -> list[str]:
+    """The classes of an image, (K,) labels, and behind them as ?name those that are unknown; ? alone where all are."""
+    if (labels > 1).all():
+        return ["?"]
+    unknown = [f"?{class_names[label]}" for label in np.flatnonzero(labels > 1)]
+    return [class_names[label] for label in np.flatnonzero(labels == 1)] + unknown
 
 
 def split_table(labels: np.ndarray, split: Sequence[str]) -> np.ndarray:

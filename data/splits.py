@@ -7,6 +7,7 @@ import numpy as np
 from data.faults import InputError
 
 SPLITS = ("train", "val", "test")
+UNKNOWN = 255
 
 
 def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None) -> np.ndarray:
@@ -51,6 +52,8 @@ def draw_split(
 ) -> list[str]:
     """Draw train, val and test with nearly equal label rates; every class that has a positive row has one in train.
 
+    A row without a known label has no say: it goes where its unit goes, or else to train.
+
     Args:
         labels: (N, K) uint8 of 0, 1 or 255 (unknown, counts as not positive).
         units: (N,) integers; rows of equal value stay together.
@@ -73,19 +76,21 @@ def draw_split(
             f"val_fraction = {val_fraction} and test_fraction = {test_fraction} must be 0 or more "
             "and their sum below 1, so that rows are left for train"
         )
-    units = np.asarray(units)
+    labels, every_unit = np.asarray(labels), np.asarray(units)
+    known = (labels != UNKNOWN).any(axis=1)
+    labels, units = labels[known], every_unit[known]
     parts = stratify(labels, units, (train_fraction, val_fraction, test_fraction), seed)
     # The last column makes being a row a class of its own, so that train is never empty either.
-    positive = np.column_stack([np.asarray(labels) == 1, np.ones(len(parts), dtype=bool)])
+    positive = np.column_stack([labels == 1, np.ones(len(parts), dtype=bool)])
     for label in np.flatnonzero(positive.any(axis=0)):
         if not positive[parts == 0, label].any():
             carriers, sizes = np.unique(units[np.isin(units, units[positive[:, label]])], return_counts=True)
             parts[units == carriers[np.argmin(sizes)]] = 0
-    return [SPLITS[part] for part in parts]
+    return [SPLITS[part] for part in _spread(parts, units, every_unit, np.zeros(len(every_unit), dtype=np.int64))]
 
 
 def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Draw folds of nearly equal size and label rates.
+    """Draw folds of nearly equal size and label rates; a row without a known label has no say in them.
 
     Args:
         labels: (N, K) uint8 of 0, 1 or 255 (unknown, counts as not positive).
@@ -101,15 +106,34 @@ def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> 
     """
     from data.stratification import stratify  # here, because SciPy takes long to import
 
-    found = len(np.unique(units))
+    labels, every_unit = np.asarray(labels), np.asarray(units)
+    known = (labels != UNKNOWN).any(axis=1)
+    judged = every_unit[known]
+    found = len(np.unique(judged))
     if folds < 2:
         raise InputError(f"folds = {folds}: at least 2 are needed, or none at all")
     if found < folds:
         raise InputError(
-            f"folds = {folds}, but the {len(units)} rows form only {found} units, as groups and duplicates stay "
-            f"together: lower folds to at most {found}"
+            f"folds = {folds}, but the {len(judged)} rows with a known label form only {found} units, as groups and "
+            f"duplicates stay together: lower folds to at most {found}"
         )
-    return stratify(labels, units, [1 / folds] * folds, seed)
+    drawn = stratify(labels[known], judged, [1 / folds] * folds, seed)
+    # Rows of nothing known are dealt in turn.
+    return _spread(drawn, judged, every_unit, np.unique(every_unit, return_inverse=True)[1].astype(np.int64) % folds)
+
+
+def _spread(parts: np.ndarray, units: np.ndarray, every_unit: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The part of every row: that of its unit, or of `others` where no row of its unit was dealt to a part.
+
+    Args:
+        parts, units: (n,) the part and the unit of the rows that were dealt.
+        every_unit, others: (N,) the unit of all rows, and their part if it is not among those.
+    """
+    dealt, first = np.unique(units, return_index=True)
+    if not len(dealt):
+        return others
+    places = np.minimum(np.searchsorted(dealt, every_unit), len(dealt) - 1)
+    return np.where(dealt[places] == every_unit, parts[first[places]], others)
 
 
 def missing_classes(labels: np.ndarray, split: Sequence[str]) -> dict[str, list[int]]:

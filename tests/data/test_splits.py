@@ -99,7 +99,7 @@ def test_a_split_keeps_units_whole_and_every_class_in_train(rows, fractions, see
 @given(labelled_units(), st.integers(2, 6), st.integers(0, 3))
 def test_folds_keep_units_whole(rows, folds, seed):
     labels, unit_numbers = rows
-    found = len(set(unit_numbers.tolist()))
+    found = len(set(unit_numbers[(labels <= 1).any(axis=1)].tolist()))
     if found < folds:
         with pytest.raises(InputError, match=f"lower folds to at most {found}"):
             draw_folds(labels, unit_numbers, folds, seed)
