@@ -29,6 +29,7 @@ class LabelTable:
     lines: list[int] = field(default_factory=list)  # N line numbers in the file, counted from 1
     form: Literal["ids", "names", "columns"] = "ids"  # how the file gives the labels
     warnings: list[str] = field(default_factory=list)  # what was merged or left out
+    source: list[str] | None = None  # N names of sources, where several files were joined
 
 
 def read_labels(labels_csv: Path, classes_file: Path | None, faults: Faults) -> LabelTable:

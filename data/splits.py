@@ -9,19 +9,22 @@ from data.faults import InputError
 SPLITS = ("train", "val", "test")
 
 
-def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None) -> np.ndarray:
+def units(
+    count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None, near: Sequence[str] | None = None
+) -> np.ndarray:
     """Join rows that must not be parted: rows of one group and rows with identical hash, also by way of other rows.
 
     Args:
         count: N, the number of rows.
         groups: N names, or None; an empty name belongs to no group.
         hashes: N digests of the image files, or None; an empty digest equals no other.
+        near: N names of sets of nearly identical images, or None; an empty name belongs to no set.
 
     Returns:
         (N,) int64 unit numbers, counted from 0 in the order of the units' first rows.
 
     Raises:
-        ValueError: groups or hashes are not of length N.
+        ValueError: groups, hashes or near are not of length N.
     """
     parent = list(range(count))
 
@@ -31,7 +34,7 @@ def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None
             row = parent[row]
         return row
 
-    for keys in (groups, hashes):
+    for keys in (groups, hashes, near):
         if keys is None:
             continue
         if len(keys) != count:
@@ -47,7 +50,12 @@ def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None
 
 
 def draw_split(
-    labels: np.ndarray, units: np.ndarray, val_fraction: float, test_fraction: float, seed: int
+    labels: np.ndarray,
+    units: np.ndarray,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    fixed: Sequence[str] | None = None,
 ) -> list[str]:
     """Draw train, val and test with nearly equal label rates; every class that has a positive row has one in train.
 
@@ -57,9 +65,10 @@ def draw_split(
         val_fraction: share of the rows for val, 0 or more.
         test_fraction: share of the rows for test, 0 or more; the rest is train.
         seed: same seed and rows, same split.
+        fixed: N names of SPLITS for rows that must lie there, empty for those that are drawn; rows of one unit alike.
 
     Returns:
-        N names, each one of SPLITS.
+        N names, each one of SPLITS. Where all rows of a class are fixed outside train, it is missing from train.
 
     Raises:
         InputError: a fraction is negative, or both leave nothing for train.
@@ -74,17 +83,22 @@ def draw_split(
             "and their sum below 1, so that rows are left for train"
         )
     units = np.asarray(units)
-    parts = stratify(labels, units, (train_fraction, val_fraction, test_fraction), seed)
+    held = None if fixed is None else np.array([SPLITS.index(name) if name else -1 for name in fixed], dtype=np.int64)
+    parts = stratify(labels, units, (train_fraction, val_fraction, test_fraction), seed, held)
+    free = np.ones(len(parts), dtype=bool) if held is None else held < 0
     # The last column makes being a row a class of its own, so that train is never empty either.
     positive = np.column_stack([np.asarray(labels) == 1, np.ones(len(parts), dtype=bool)])
     for label in np.flatnonzero(positive.any(axis=0)):
         if not positive[parts == 0, label].any():
-            carriers, sizes = np.unique(units[np.isin(units, units[positive[:, label]])], return_counts=True)
-            parts[units == carriers[np.argmin(sizes)]] = 0
+            carriers, sizes = np.unique(units[np.isin(units, units[positive[:, label] & free])], return_counts=True)
+            if len(carriers):
+                parts[units == carriers[np.argmin(sizes)]] = 0
     return [SPLITS[part] for part in parts]
 
 
-def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def draw_folds(
+    labels: np.ndarray, units: np.ndarray, folds: int, seed: int, fixed: np.ndarray | None = None
+) -> np.ndarray:
     """Draw folds of nearly equal size and label rates.
 
     Args:
@@ -92,6 +106,7 @@ def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> 
         units: (N,) integers; rows of equal value stay together.
         folds: number of folds, 2 or more.
         seed: same seed and rows, same folds.
+        fixed: (N,) int64 folds of rows that must lie there, -1 for those that are drawn; rows of one unit alike.
 
     Returns:
         (N,) int64 from 0 to folds - 1.
@@ -109,7 +124,7 @@ def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> 
             f"folds = {folds}, but the {len(units)} rows form only {found} units, as groups and duplicates stay "
             f"together: lower folds to at most {found}"
         )
-    return stratify(labels, units, [1 / folds] * folds, seed)
+    return stratify(labels, units, [1 / folds] * folds, seed, fixed)
 
 
 def missing_classes(labels: np.ndarray, split: Sequence[str]) -> dict[str, list[int]]:
