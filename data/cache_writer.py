@@ -34,6 +34,7 @@ class Row:
     width: int
     height: int
     sha1: str
+    source: str = ""
 
 
 class CacheWriter:
@@ -98,7 +99,14 @@ class CacheWriter:
         if needed > free:
             raise InputError(f"{self.cache_dir} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
 
-    def decode(self, paths: list[Path], digests: list[str], preparation: Preparation, workers: int) -> Decoded:
+    def decode(
+        self,
+        paths: list[Path],
+        digests: list[str],
+        preparation: Preparation,
+        workers: int,
+        copies: list[tuple[Path, int] | None] | None = None,
+    ) -> Decoded:
         """Decode all images into chunk files; those that are finished already are kept.
 
         Args:
@@ -106,6 +114,7 @@ class CacheWriter:
             digests: (N) sha1 of their bytes, empty where unknown.
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
+            copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.
         """
         step = rows_per_file(preparation.shape)
         chunks = [slice(first, min(first + step, len(paths))) for first in range(0, len(paths), step)]
@@ -117,13 +126,17 @@ class CacheWriter:
         kept = len(paths) - sum(chunks[number].stop - chunks[number].start for number in todo)
         if kept:
             print(f"{kept:,} images were decoded before and are kept")
-        tasks = [(paths[chunks[number]], preparation, *self._files(names[number]), wanted[number]) for number in todo]
+        tasks = [
+            (paths[chunk], preparation, *self._files(names[number]), wanted[number], copies and copies[chunk])
+            for number, chunk in ((number, chunks[number]) for number in todo)
+        ]
         sizes = [len(task[0]) for task in tasks]
         for place, result in in_parallel(write_chunk, tasks, sizes, workers, "Decoding"):
             results[todo[place]] = result
         return Decoded(
             [reason for result in results for reason in result.reasons],
             np.concatenate([result.sums for result in results]),
+            np.concatenate([result.thumbnails for result in results]),
         )
 
     def finish(

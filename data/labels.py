@@ -30,6 +30,7 @@ class LabelTable:
     form: Literal["ids", "names", "columns", "folders"] = "ids"  # how the labels are given
     warnings: list[str] = field(default_factory=list)  # what was merged or left out
     notes: list[str] = field(default_factory=list)  # how the files were read
+    source: list[str] | None = None  # N names of sources, where several files were joined
 
 
 def read_labels(

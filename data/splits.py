@@ -10,19 +10,22 @@ SPLITS = ("train", "val", "test")
 UNKNOWN = 255
 
 
-def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None) -> np.ndarray:
+def units(
+    count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None, near: Sequence[str] | None = None
+) -> np.ndarray:
     """Join rows that must not be parted: rows of one group and rows with identical hash, also by way of other rows.
 
     Args:
         count: N, the number of rows.
         groups: N names, or None; an empty name belongs to no group.
         hashes: N digests of the image files, or None; an empty digest equals no other.
+        near: N names of sets of nearly identical images, or None; an empty name belongs to no set.
 
     Returns:
         (N,) int64 unit numbers, counted from 0 in the order of the units' first rows.
 
     Raises:
-        ValueError: groups or hashes are not of length N.
+        ValueError: groups, hashes or near are not of length N.
     """
     parent = list(range(count))
 
@@ -32,7 +35,7 @@ def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None
             row = parent[row]
         return row
 
-    for keys in (groups, hashes):
+    for keys in (groups, hashes, near):
         if keys is None:
             continue
         if len(keys) != count:
@@ -48,7 +51,12 @@ def units(count: int, groups: Sequence[str] | None, hashes: Sequence[str] | None
 
 
 def draw_split(
-    labels: np.ndarray, units: np.ndarray, val_fraction: float, test_fraction: float, seed: int
+    labels: np.ndarray,
+    units: np.ndarray,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    fixed: Sequence[str] | None = None,
 ) -> list[str]:
     """Draw train, val and test with nearly equal label rates; every class that has a positive row has one in train.
 
@@ -60,9 +68,10 @@ def draw_split(
         val_fraction: share of the rows for val, 0 or more.
         test_fraction: share of the rows for test, 0 or more; the rest is train.
         seed: same seed and rows, same split.
+        fixed: N names of SPLITS for rows that must lie there, empty for those that are drawn; rows of one unit alike.
 
     Returns:
-        N names, each one of SPLITS.
+        N names, each one of SPLITS. Where all rows of a class are fixed outside train, it is missing from train.
 
     Raises:
         InputError: a fraction is negative, or both leave nothing for train.
@@ -78,18 +87,24 @@ def draw_split(
         )
     labels, every_unit = np.asarray(labels), np.asarray(units)
     known = (labels != UNKNOWN).any(axis=1)
-    labels, units = labels[known], every_unit[known]
-    parts = stratify(labels, units, (train_fraction, val_fraction, test_fraction), seed)
+    every = np.array([SPLITS.index(name) if name else -1 for name in fixed or [""] * len(labels)], dtype=np.int64)
+    labels, units, held = labels[known], every_unit[known], every[known]
+    parts = stratify(labels, units, (train_fraction, val_fraction, test_fraction), seed, held)
     # The last column makes being a row a class of its own, so that train is never empty either.
     positive = np.column_stack([labels == 1, np.ones(len(parts), dtype=bool)])
     for label in np.flatnonzero(positive.any(axis=0)):
         if not positive[parts == 0, label].any():
-            carriers, sizes = np.unique(units[np.isin(units, units[positive[:, label]])], return_counts=True)
-            parts[units == carriers[np.argmin(sizes)]] = 0
-    return [SPLITS[part] for part in _spread(parts, units, every_unit, np.zeros(len(every_unit), dtype=np.int64))]
+            carriers, sizes = np.unique(
+                units[np.isin(units, units[positive[:, label] & (held < 0)])], return_counts=True
+            )
+            if len(carriers):
+                parts[units == carriers[np.argmin(sizes)]] = 0
+    return [SPLITS[part] for part in _spread(parts, units, every_unit, np.maximum(every, 0))]
 
 
-def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def draw_folds(
+    labels: np.ndarray, units: np.ndarray, folds: int, seed: int, fixed: np.ndarray | None = None
+) -> np.ndarray:
     """Draw folds of nearly equal size and label rates; a row without a known label has no say in them.
 
     Args:
@@ -97,6 +112,7 @@ def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> 
         units: (N,) integers; rows of equal value stay together.
         folds: number of folds, 2 or more.
         seed: same seed and rows, same folds.
+        fixed: (N,) int64 folds of rows that must lie there, -1 for those that are drawn; rows of one unit alike.
 
     Returns:
         (N,) int64 from 0 to folds - 1.
@@ -117,9 +133,11 @@ def draw_folds(labels: np.ndarray, units: np.ndarray, folds: int, seed: int) -> 
             f"folds = {folds}, but the {len(judged)} rows with a known label form only {found} units, as groups and "
             f"duplicates stay together: lower folds to at most {found}"
         )
-    drawn = stratify(labels[known], judged, [1 / folds] * folds, seed)
-    # Rows of nothing known are dealt in turn.
-    return _spread(drawn, judged, every_unit, np.unique(every_unit, return_inverse=True)[1].astype(np.int64) % folds)
+    every = np.full(len(labels), -1) if fixed is None else np.asarray(fixed)
+    drawn = stratify(labels[known], judged, [1 / folds] * folds, seed, every[known])
+    # Rows of nothing known are dealt in turn, unless they are fixed.
+    turns = np.unique(every_unit, return_inverse=True)[1].astype(np.int64) % folds
+    return _spread(drawn, judged, every_unit, np.where(every < 0, turns, every))
 
 
 def _spread(parts: np.ndarray, units: np.ndarray, every_unit: np.ndarray, others: np.ndarray) -> np.ndarray:
