@@ -17,10 +17,11 @@ PAIRS_AT_ONCE = 1 << 15
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """The mean of the channels, averaged over areas: (H, W, C) uint8 to (32, 32) float16 in 0 to 255."""
-    import cv2  # here and below, because they take long to import and few runs need them
+    import cv2  # here, because it takes long to import
 
-    grey = pixels.mean(axis=2, dtype=np.float32)
-    return cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float16)
+    # Averaged over areas first: NumPy's mean over channels of all pixels takes ten times as long.
+    small = cv2.resize(pixels.astype(np.float32), (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    return small.reshape(THUMB, THUMB, -1).mean(axis=2).astype(np.float16)
 
 
 def near_duplicates(thumbnails: np.ndarray) -> np.ndarray:
