@@ -21,7 +21,10 @@ class Config:
     cache_dir: Path = Path("cache/cells-128")  # what is written
     size: PositiveInt = 128  # side of the square images, pixels
     resize: Literal["stretch", "pad"] = "stretch"  # pad keeps the aspect and centres the image on black
-    channels: Literal["rgb", "gray"] = "rgb"  # what the model will see
+    channels: str = "rgb"  # or gray; rgby, or names such as dapi,gfp: stacks, or a file a channel
+    channel_pattern: str = "{id}_{channel}"  # how the files of one image are named, where each channel has its own
+    axes: str = ""  # of TIFF stacks that do not say theirs, or say it wrongly: CYX if the pages are channels
+    white_level: str = "auto"  # of 16-bit images: auto, from a sample of the set; dtype, its range; or a number
     val_fraction: Fraction = 0.15  # share of the rows for validation, unless the CSV has a split column
     test_fraction: Fraction = 0.15  # share of the rows for the final test
     folds: NonNegativeInt = 0  # cross-validation folds to draw as well; 0: none
@@ -37,14 +40,12 @@ def main(config: Config) -> None:
     import time
 
     from data.cache_writer import CacheWriter
-    from data.images import Preparation
     from data.survey import check_decoding, fingerprint, index_rows
 
     check_config(config)
     start = time.monotonic()
-    preparation = Preparation(config.size, config.resize, config.channels)
     writer = None if config.check_only else CacheWriter(config.cache_dir, config.overwrite)
-    collection = read_collection(config)
+    collection, preparation = read_collection(config)
     division = divided(config, collection)
     show_division(collection, division)
     if writer is None:
@@ -75,9 +76,13 @@ def main(config: Config) -> None:
 
 
 def check_config(config: Config) -> None:
+    from data.channels import channel_faults
     from data.faults import InputError
+    from data.white_level import setting_fault
 
-    faults = []
+    faults = channel_faults(config.channels, config.channel_pattern, config.axes)
+    if fault := setting_fault(config.white_level):
+        faults.append(fault)
     if not SMALLEST <= config.size <= LARGEST:
         faults.append(f"size = {config.size}: must be between {SMALLEST} and {LARGEST} pixels")
     if config.val_fraction + config.test_fraction >= 1:
@@ -91,27 +96,40 @@ def check_config(config: Config) -> None:
         raise InputError("\n".join(faults))
 
 
-def read_collection(config: Config) -> Any:
-    """Labels and image headers; every fault of the two raised at once, before anything else is done."""
+def read_collection(config: Config) -> tuple[Any, Any]:
+    """Labels and image headers, every fault of the two raised at once; and how these images become pixels."""
+    from data.channels import match_images, read_path_columns
     from data.faults import Faults, listing
+    from data.images import Preparation
     from data.labels import read_labels
-    from data.matching import match_ids
     from data.survey import survey
+    from data.white_level import settled
 
     faults = Faults()
     table = read_labels(config.labels_csv, config.classes_file, faults)
-    paths, unclaimed = match_ids(table.ids, table.lines, config.image_dir, faults)
+    columns = read_path_columns(config.labels_csv, config.channels, faults)
+    paths, unclaimed, separate = match_images(table.ids, table.lines, config.image_dir, config.channels,
+                                              config.channel_pattern, columns, faults)  # fmt: skip
     faults.raise_if_any(f"{config.labels_csv} and {config.image_dir} cannot be used ({len(faults)} faults):")
     for text in table.warnings:
         warn(text)
     if unclaimed:
         warn(listing(f"{len(unclaimed):,} images in {config.image_dir} have no row and are left out:", unclaimed))
-    collection = survey(table, paths, config.workers)
+    pattern = config.channel_pattern if separate else ""
+    # The depth is that of the images, and is not known before their headers have been read.
+    preparation = Preparation(config.size, config.resize, config.channels, pattern, config.axes, depth=0)
+    collection = survey(table, paths, preparation, config.workers)
     unread = len(paths) - collection.reasons.count("")
+    if unread == len(paths):
+        # Most likely an option does not fit these files, and no cache should be begun with it.
+        report_bad(config, collection, collection.reasons)
     if unread and config.on_bad_image == "stop":
         warn(f"{unread:,} images cannot be read; the run will stop with their list when all others have been decoded")
     show_findings(collection)
-    return collection
+    preparation, words = settled(preparation, config.white_level, paths, collection.infos, config.workers)
+    if preparation.depth > 8:
+        print(f"White level of the {preparation.depth}-bit images: {preparation.white_level:,.10g}, {words}\n")
+    return collection, preparation
 
 
 def divided(config: Config, collection: Any) -> Any:
@@ -226,16 +244,18 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
         rows.append(row)
     if rows:
         labels = [[table.class_names[label] for label in np.flatnonzero(table.labels[row] == 1)] for row in rows]
-        draw_preview(np.stack(images), [table.ids[row] for row in rows], labels, folder / "preview.png")
+        ids, path = [table.ids[row] for row in rows], folder / "preview.png"
+        draw_preview(np.stack(images), ids, labels, path, () if preparation.is_picture else preparation.channel_names)
 
 
 def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:
     """The rows of images that cannot be decoded, named; raises unless they are to be left out."""
+    from data.channels import brief
     from data.faults import InputError, listing
 
     table = collection.table
     bad = [
-        {"id": table.ids[row], "path": str(collection.paths[row]), "line": table.lines[row], "reason": reason}
+        {"id": table.ids[row], "path": brief(collection.paths[row]), "line": table.lines[row], "reason": reason}
         for row, reason in enumerate(reasons)
         if reason
     ]

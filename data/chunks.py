@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 
 from data.files import written_aside
-from data.images import ImageError, Preparation, prepare
+from data.images import ImageError, ImageFiles, Preparation, prepare
 
 ROWS_PER_FILE = 256
 BYTES_PER_FILE = 64 * 2**20
@@ -30,13 +30,13 @@ def rows_per_file(shape: tuple[int, int, int]) -> int:
     return max(1, min(ROWS_PER_FILE, BYTES_PER_FILE // int(np.prod(shape))))
 
 
-def write_chunk(paths: list[Path], preparation: Preparation, images: Path, notes: Path, digest: str) -> Decoded:
+def write_chunk(paths: list[ImageFiles], preparation: Preparation, images: Path, notes: Path, digest: str) -> Decoded:
     """Decode images one by one into a chunk file, and note beside it how that went.
 
     Images that fail are left out of the file. The notes are written last: with them a chunk is finished.
 
     Args:
-        paths: (n) files.
+        paths: (n) images.
         preparation: what makes pixels of them.
         images: where the pixels go, .npy; not written where all images fail.
         notes: where the reasons and pixel sums go, .npz.

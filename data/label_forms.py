@@ -13,6 +13,7 @@ UNKNOWN = 255
 ID_COLUMNS = ("id", "image_id", "image", "image_name", "filename", "file_name", "file")
 TARGET_COLUMNS = ("target", "targets", "labels", "label")
 OPTIONAL_COLUMNS = ("split", "fold", "group")
+PATH_COLUMN = "path_"  # followed by a channel's name: the file of that channel
 FORMS = (
     "accepted are comma-separated columns Id,Target with class ids separated by spaces or class names separated by "
     "| or ;, or Id and a 0/1 column for each class; columns split, fold and group may be added"
@@ -40,7 +41,11 @@ def find_columns(sheet: Sheet, class_names: list[str] | None, classes_name: str)
     if len(named) * 2 > len(class_names or ()):
         # A class may be called Target: with columns for most classes, that is one more.
         found.pop("target", None)
-    others = [name for place, name in enumerate(sheet.header) if name and place not in found.values()]
+    # The files of an image's channels are read with the images, and are no classes.
+    paths = path_columns(sheet) - named
+    others = [
+        name for place, name in enumerate(sheet.header) if name and name not in paths and place not in found.values()
+    ]
     twice = [name for name, times in Counter(sheet.header).items() if name and times > 1]
     twice += [keys[place] for place in found.values() if keys.count(keys[place]) > 1]
     missing = [name for name in class_names or () if name not in named]
@@ -64,6 +69,15 @@ def find_columns(sheet: Sheet, class_names: list[str] | None, classes_name: str)
         return found
     sheet.faults.add(f"{sheet.name}: {text}")
     return None
+
+
+def path_columns(sheet: Sheet) -> set[str]:
+    """The columns that name a channel's file; one that holds 0 and 1 only is a class, whatever it is called."""
+    return {
+        name
+        for place, name in enumerate(sheet.header)
+        if name.casefold().startswith(PATH_COLUMN) and not all(cell in VALUES for cell in sheet.column(place))
+    }
 
 
 def _is_binary(sheet: Sheet, found: dict[str, int]) -> bool:

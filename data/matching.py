@@ -23,13 +23,11 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     except InputError as error:
         faults.add(str(error))
         return [], []
-    stems: dict[str, list[str]] = {}
-    for name in found:
-        stems.setdefault(_stem(name), []).append(name)
+    stems = stems_of(found)
     claimed: dict[str, str] = {}
     paths = []
     for image_id, line in zip(ids, lines, strict=True):
-        name, fault = _match(image_id, found, stems)
+        name, fault = match_name(image_id, found, stems)
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
         if name is None or fault:
@@ -40,7 +38,16 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     return paths, [name for name in found if name not in claimed]
 
 
-def _match(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+def stems_of(found: dict[str, Path]) -> dict[str, list[str]]:
+    """The images of each name without its extension."""
+    stems: dict[str, list[str]] = {}
+    for name in found:
+        stems.setdefault(_stem(name), []).append(name)
+    return stems
+
+
+def match_name(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+    """The image that an id means, or None and why there is none."""
     path = PurePosixPath(image_id.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None, "points outside image_dir"

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import PIL
 
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
+from data.channels import joined
 from data.faults import Faults
-from data.images import ImageError, ImageInfo, Preparation, prepare, scan
+from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
 from data.labels import LabelTable
 from data.parallel import in_parallel
 from data.splits import check_given_split, draw_folds, draw_split, units
@@ -29,7 +29,7 @@ class Collection:
     """
 
     table: LabelTable
-    paths: list[Path]
+    paths: list[ImageFiles]
     infos: list[ImageInfo | None]
     reasons: list[str]
 
@@ -62,25 +62,25 @@ class Division:
     fold: np.ndarray | None  # (N,) int64
 
 
-def survey(table: LabelTable, paths: list[Path], workers: int) -> Collection:
-    """Read the header and all bytes of each image, in parallel."""
-    found: list[ImageInfo | str] = _on_files(scan_files, paths, (), workers, "Reading headers")
+def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
+    """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
+    found: list[ImageInfo | str] = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
     infos = [info if isinstance(info, ImageInfo) else None for info in found]
     return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
 
 
-def check_decoding(paths: list[Path], preparation: Preparation, workers: int) -> list[str]:
+def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> list[str]:
     """Decode all images fully, in parallel, and keep none: the reason of each that fails, empty for the others."""
     return _on_files(decode_files, paths, (preparation,), workers, "Checking images")
 
 
-def scan_files(paths: list[Path]) -> list[ImageInfo | str]:
-    """What `scan` tells of each file, or why it cannot be used."""
-    return [_or_reason(scan, path) for path in paths]
+def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[ImageInfo | str]:
+    """What `scan` tells of each image, or why it cannot be used."""
+    return [_or_reason(scan, path, preparation) for path in paths]
 
 
-def decode_files(paths: list[Path], preparation: Preparation) -> list[str]:
-    """Why each file cannot be decoded, empty where it can."""
+def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[str]:
+    """Why each image cannot be decoded, empty where it can."""
     answers = (_or_reason(prepare, path, preparation) for path in paths)
     return [answer if isinstance(answer, str) else "" for answer in answers]
 
@@ -157,10 +157,12 @@ def index_rows(collection: Collection, division: Division) -> list[Row]:
     fold = [None] * len(collection) if division.fold is None else division.fold.tolist()
     group = table.group or [""] * len(collection)
     columns = zip(table.ids, division.split, fold, group, collection.paths, collection.infos, strict=True)
-    return [Row(*row, str(path), info.width, info.height, info.sha1) for *row, path, info in columns]
+    return [Row(*row, joined(path), info.width, info.height, info.sha1) for *row, path, info in columns]
 
 
-def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers: int, description: str) -> list[Any]:
+def _on_files(
+    function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
+) -> list[Any]:
     pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
     answers: list[list[Any]] = [[] for _ in pieces]
     tasks = [(piece, *extra) for piece in pieces]
@@ -169,7 +171,7 @@ def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers:
     return [item for answer in answers for item in answer]
 
 
-def _or_reason(function: Any, path: Path, *extra: Any) -> Any:
+def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:
     try:
         return function(path, *extra)
     except ImageError as error:
