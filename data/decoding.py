@@ -31,6 +31,7 @@ class Deep(Protocol):
     height: int
     channels: int
     alpha: bool  # whether the last channel is opacity
+    premultiplied: bool  # whether the others are already those on black
     depth: int  # bits a value
     format: str
 

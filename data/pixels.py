@@ -66,7 +66,8 @@ def from_planes(image: Deep, preparation: Preparation, a_stain: bool) -> np.ndar
     values = image.planes()
     size = _target((image.width, image.height), preparation, swapped=False)
     scale = 255.0 / preparation.white_level
-    opacity = values[..., -1].astype(np.float32) / (2**image.depth - 1) if kept < image.channels else None
+    see_through = kept < image.channels and not image.premultiplied
+    opacity = values[..., -1].astype(np.float32) / (2**image.depth - 1) if see_through else None
     planes = []
     for channel in range(kept):
         plane = values[..., channel].astype(np.float32)

@@ -59,7 +59,7 @@ class TiffStack:
         self.channels = sides.get("C", 1) * sides.get("S", 1)
         # ExtraSamples 1 and 2 are opacity, premultiplied and not.
         self.alpha = "C" not in sides and bool(set(map(int, page.extrasamples)) & {1, 2})
-        self._premultiplied = 1 in map(int, page.extrasamples)
+        self.premultiplied = 1 in map(int, page.extrasamples)
         tag = page.tags.get(ORIENTATION)
         self._orientation = int(tag.value) if tag else 1
         self.width, self.height = sides["X"], sides["Y"]
@@ -81,7 +81,7 @@ class TiffStack:
 class DeepPng:
     """An open 16-bit PNG; `image` is Pillow's view of it, which has 8 bits but knows sizes and orientation."""
 
-    format, depth = "PNG", 16
+    format, depth, premultiplied = "PNG", 16, False
 
     def __init__(self, file: BinaryIO, image: Image.Image, orientation: int) -> None:
         self._file, self._orientation = file, orientation

@@ -132,6 +132,8 @@ def test_16_bit_colours_and_their_opacity(tmp_path):
     wide = Preparation(resize="pad", channels="rgb", **{**deep, "size": WIDTH})
     expected = np.rint(pixels[..., :3] * (pixels[..., 3:] / 65535) / 257)
     np.testing.assert_allclose(prepare(path, wide)[5:25], expected, atol=1)
+    whole = written(tmp_path, pixels, "whole.tif", photometric="rgb", extrasamples=["assocalpha"])
+    np.testing.assert_allclose(prepare(whole, wide)[5:25], np.rint(pixels[..., :3] / 257), atol=1)
     # With four names the fourth sample is a channel like the others.
     four = Preparation(resize="pad", channels="rgby", **{**deep, "size": WIDTH})
     np.testing.assert_allclose(prepare(path, four)[5:25], np.rint(pixels / 257), atol=1)
@@ -237,3 +239,10 @@ def test_another_depth_than_the_sets_is_refused(tmp_path):
             read(tmp_path / "a.png", preparation("gray", depth=16, white_level=4095.0))
         with pytest.raises(ImageError, match="has 16 bits"):
             read(written(tmp_path, values()), preparation("gray"))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1)])
+def test_extreme_shapes_work(tmp_path, shape):
+    path = written(tmp_path, np.full(shape, 4095, np.uint16))
+    assert (scan(path).height, scan(path).width) == shape
+    assert prepare(path, preparation("gray", depth=16, white_level=4095.0)).min() == 255
