@@ -28,7 +28,10 @@ class Config:
     cache_dir: Path = Path("cache/cells-128")  # what is written
     size: PositiveInt = 128  # side of the square images, pixels
     resize: Literal["stretch", "pad"] = "stretch"  # pad keeps the aspect and centres the image on black
-    channels: Literal["rgb", "gray"] = "rgb"  # what the model will see
+    channels: str = "rgb"  # or gray; rgby, or names such as dapi,gfp: stacks, or a file a channel
+    channel_pattern: str = "{id}_{channel}"  # how the files of one image are named, where each channel has its own
+    axes: str = ""  # of TIFF stacks that do not say theirs, or say it wrongly: CYX if the pages are channels
+    white_level: str = "auto"  # of 16-bit images: auto, from a sample of the set; dtype, its range; or a number
     val_fraction: Fraction = 0.15  # share of the rows for validation, unless the CSV has a split column
     test_fraction: Fraction = 0.15  # share of the rows for the final test
     folds: NonNegativeInt = 0  # cross-validation folds to draw as well; 0: none
@@ -48,15 +51,13 @@ def main(config: Config) -> None:
 
     from data.cache_writer import CacheWriter
     from data.earlier import Earlier
-    from data.images import Preparation
     from data.survey import check_decoding, fingerprint, index_rows
 
     check_config(config)
     start = time.monotonic()
-    preparation = Preparation(config.size, config.resize, config.channels)
     writer = None if config.check_only else CacheWriter(config.cache_dir, config.overwrite)
     earlier = Earlier(config.keep_split_from) if config.keep_split_from else None
-    collection = read_collection(config)
+    collection, preparation = read_collection(config, earlier)
     division = divided(config, collection, earlier)
     show_division(collection, division, earlier)
     if writer is None:
@@ -112,9 +113,13 @@ def after_decoding(
 
 
 def check_config(config: Config) -> None:
+    from data.channels import channel_faults
     from data.faults import InputError
+    from data.white_level import setting_fault
 
-    faults = []
+    faults = channel_faults(config.channels, config.channel_pattern, config.axes)
+    if fault := setting_fault(config.white_level):
+        faults.append(fault)
     if not SMALLEST <= config.size <= LARGEST:
         faults.append(f"size = {config.size}: must be between {SMALLEST} and {LARGEST} pixels")
     if config.val_fraction + config.test_fraction >= 1:
@@ -132,57 +137,36 @@ def check_config(config: Config) -> None:
         raise InputError("\n".join(faults))
 
 
-def read_collection(config: Config) -> Any:
-    """Labels and image headers; every fault of the two raised at once, before anything else is done."""
-    from data.faults import Faults, listing
-    from data.sources import join, pair_up
-    from data.survey import survey
+def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
+    """Labels and image headers, every fault of the two raised at once; and how these images become pixels."""
+    from dataclasses import fields
 
-    faults, parts = Faults(), []
-    sources = pair_up(config.image_dir, config.labels_csv)
-    for source in sources:
-        own = Faults()
-        part, unclaimed = read_source(config, source, own)
-        for text in own.texts:
-            faults.add(text if len(sources) == 1 else f"{source.name}: {text}")
-        # In class folders what no id claims is a copy in another class's folder.
-        if unclaimed and source.labels_csv:
-            warn(listing(f"{len(unclaimed):,} images in {source.image_dir} have no row and are left out:", unclaimed))
-        parts.append(part)
-    read = " and ".join(str(path) for path in (*config.labels_csv, *config.image_dir))
-    faults.raise_if_any(f"{read} cannot be used ({len(faults)} faults):")
-    table, paths = join(parts, config.classes_file is not None, faults)
-    faults.raise_if_any(f"{read} cannot be joined:")
+    from data.images import Preparation
+    from data.reading import Reading, read_sources
+    from data.survey import survey
+    from data.white_level import settled
+
+    reading = Reading(**{field.name: getattr(config, field.name) for field in fields(Reading)})
+    table, images, separate = read_sources(config.image_dir, config.labels_csv, reading)
     print("\n".join(table.notes))
     for text in table.warnings:
         warn(text)
-    collection = survey(table, paths, config.workers)
-    unread = len(paths) - collection.reasons.count("")
+    pattern = config.channel_pattern if separate else ""
+    # The depth is that of the images, and is not known before their headers have been read.
+    preparation = Preparation(config.size, config.resize, config.channels, pattern, config.axes, depth=0)
+    collection = survey(table, images, preparation, config.workers)
+    unread = len(images) - collection.reasons.count("")
+    if unread == len(images):
+        # Most likely an option does not fit these files, and no cache should be begun with it.
+        report_bad(config, collection, collection.reasons)
     if unread and config.on_bad_image == "stop":
         warn(f"{unread:,} images cannot be read; the run will stop with their list when all others have been decoded")
     show_findings(collection)
-    return collection
-
-
-def read_source(config: Config, source: Any, faults: Any) -> tuple[Any, list[str]]:
-    """The rows and image paths of one folder and its labels, and the names of its images without a row."""
-    from data.class_folders import read_class_folders
-    from data.labels import read_labels
-    from data.matching import match_ids
-    from data.sources import Part, group_by_pattern
-
-    if source.labels_csv is None:
-        table = read_class_folders(source.image_dir, config.classes_file, config.duplicates, faults)
-    else:
-        names = ("id_column", "target_column", "group_column", "empty_target")
-        chosen = {name: getattr(config, name) for name in names}
-        table = read_labels(source.labels_csv, config.classes_file, faults, **chosen)
-    # Without rows of class folders their fault has been said.
-    asked = table.ids or source.labels_csv
-    paths, unclaimed = match_ids(table.ids, table.lines, source.image_dir, faults) if asked else ([], [])
-    if config.group_pattern:
-        group_by_pattern(table, config.group_pattern, faults)
-    return Part(source, table, paths), unclaimed
+    before = earlier.preparation if earlier else None
+    preparation, words = settled(preparation, config.white_level, images, collection.infos, config.workers, before)
+    if preparation.depth > 8:
+        print(f"White level of the {preparation.depth}-bit images: {preparation.white_level:,.10g}, {words}\n")
+    return collection, preparation
 
 
 def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
@@ -206,18 +190,14 @@ def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
 
 
 def show_findings(collection: Any) -> None:
-    from data.faults import listing
-    from data.findings import disagreeing, duplicates, giveaways, overview
+    from data.findings import finding_warnings, overview
 
-    table = collection.table
+    found = collection.table, collection.hashes, collection.infos
     print("Found")
-    for name, text in overview(table, collection.hashes, collection.infos).items():
+    for name, text in overview(*found).items():
         print(f"  {name:<16} {text}")
-    if conflicts := disagreeing(duplicates(collection.hashes), table.labels):
-        texts = [" / ".join(table.ids[row] for row in rows) for rows in conflicts]
-        warn(listing(f"{len(conflicts)} sets of identical images whose labels disagree (ids):", texts))
-    for label, words, count in giveaways(collection.infos, table.labels):
-        warn(f"{words} gives {table.class_names[label]} away: its {count} images and no others; a model may learn it")
+    for text in finding_warnings(*found):
+        warn(text)
     print()
 
 
@@ -261,19 +241,16 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
         rows.append(row)
     if rows:
         labels = [label_names(table.class_names, table.labels[row]) for row in rows]
-        draw_preview(np.stack(images), [table.ids[row] for row in rows], labels, folder / "preview.png")
+        ids, path = [table.ids[row] for row in rows], folder / "preview.png"
+        draw_preview(np.stack(images), ids, labels, path, () if preparation.is_picture else preparation.channel_names)
 
 
 def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:
     """The rows of images that cannot be decoded, named; raises unless they are to be left out."""
     from data.faults import InputError, listing
+    from data.survey import bad_rows
 
-    table = collection.table
-    bad = [
-        {"id": table.ids[row], "path": str(collection.paths[row]), "line": table.lines[row], "reason": reason}
-        for row, reason in enumerate(reasons)
-        if reason
-    ]
+    bad = bad_rows(collection, reasons)
     if not bad:
         return []
     places = [f" (line {row['line']})" if row["line"] else "" for row in bad]

@@ -15,7 +15,7 @@ from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS
 from data.chunks import Decoded, channel_statistics, chunk_digest, finished_chunk, rows_per_file, write_chunk
 from data.faults import InputError
 from data.files import read_json, write_json, write_text, written_aside
-from data.images import Preparation
+from data.images import ImageFiles, Preparation
 from data.parallel import in_parallel
 from data.splits import SPLITS
 
@@ -101,7 +101,7 @@ class CacheWriter:
 
     def decode(
         self,
-        paths: list[Path],
+        paths: list[ImageFiles],
         digests: list[str],
         preparation: Preparation,
         workers: int,
@@ -110,8 +110,8 @@ class CacheWriter:
         """Decode all images into chunk files; those that are finished already are kept.
 
         Args:
-            paths: (N) files.
-            digests: (N) sha1 of their bytes, empty where unknown.
+            paths: (N) images.
+            digests: (N) sha1 of their files' bytes, empty where unknown.
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
             copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.
@@ -171,7 +171,7 @@ class CacheWriter:
         description = {
             "format_version": FORMAT_VERSION,
             "rows": len(rows),
-            "white_level": 255,
+            "white_level": meta["preparation"].get("white_level", 255),
             "mean": mean.tolist(),
             "std": std.tolist(),
             "counts": split_counts(labels, split),

@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 
 from data.files import written_aside
-from data.images import ImageError, Preparation, prepare
+from data.images import ImageError, ImageFiles, Preparation, prepare
 from data.near_duplicates import THUMB, thumbnail
 
 ROWS_PER_FILE = 256
@@ -33,7 +33,7 @@ def rows_per_file(shape: tuple[int, int, int]) -> int:
 
 
 def write_chunk(
-    paths: list[Path],
+    paths: list[ImageFiles],
     preparation: Preparation,
     images: Path,
     notes: Path,
@@ -45,7 +45,7 @@ def write_chunk(
     Images that fail are left out of the file. The notes are written last: with them a chunk is finished.
 
     Args:
-        paths: (n) files.
+        paths: (n) images.
         preparation: what makes pixels of them.
         images: where the pixels go, .npy; not written where all images fail.
         notes: where the reasons and pixel sums go, .npz.

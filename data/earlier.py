@@ -1,6 +1,7 @@
 """A set that grows: what an earlier cache already holds, whose rows keep their split and whose pixels are copied."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ class Earlier:
     def __init__(self, cache_dir: Path) -> None:
         self.cache = open_cache(cache_dir)
         self.name = str(cache_dir)
+        self.preparation = Preparation.from_dict(self.cache.meta["preparation"])
         self._id = {name: row for row, name in enumerate(self.cache.ids)}
         self._bytes, self._group = dict[str, int](), dict[str, int]()
         for row, stored in enumerate(self.cache.index):
@@ -55,7 +57,8 @@ class Earlier:
     def copies(self, hashes: Sequence[str], preparation: Preparation) -> list[tuple[Path, int] | None] | None:
         """Where the pixels of each file lie, None for a file to decode; None for all if they were made differently."""
         decoder = self.cache.meta.get("versions", {}).get("pillow")
-        if self.cache.meta["preparation"] != preparation.as_dict() or decoder != PIL.__version__:
+        # The names of the files do not matter: the bytes of an image's channels, in their order, are compared.
+        if replace(self.preparation, pattern=preparation.pattern) != preparation or decoder != PIL.__version__:
             return None
         rows = [self._bytes.get(digest) if digest else None for digest in hashes]
         return [None if row is None else self.cache.location(row) for row in rows]

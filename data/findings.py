@@ -51,6 +51,18 @@ def giveaways(infos: Sequence[ImageInfo | None], labels: np.ndarray) -> list[tup
     return found
 
 
+def finding_warnings(table: LabelTable, hashes: Sequence[str], infos: Sequence[ImageInfo | None]) -> list[str]:
+    """Identical images whose labels disagree, and properties that give a class away, each in words."""
+    texts = []
+    if conflicts := disagreeing(duplicates(hashes), table.labels):
+        ids = [" / ".join(table.ids[row] for row in rows) for rows in conflicts]
+        texts.append(listing(f"{len(conflicts)} sets of identical images whose labels disagree (ids):", ids))
+    for label, words, count in giveaways(infos, table.labels):
+        name = table.class_names[label]
+        texts.append(f"{words} gives {name} away: its {count} images and no others; a model may learn it")
+    return texts
+
+
 def native_sizes(infos: Sequence[ImageInfo | None]) -> list[tuple[tuple[int, int], int]]:
     """(width, height) and how many images have it, the most frequent first."""
     counts: dict[tuple[int, int], int] = {}

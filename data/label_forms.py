@@ -14,6 +14,7 @@ ID_COLUMNS = ("id", "image_id", "image", "image_name", "filename", "file_name", 
 TARGET_COLUMNS = ("target", "targets", "labels", "label")
 OPTIONAL_COLUMNS = ("split", "fold", "group")
 CHOSEN = {"id": "id_column", "target": "target_column", "group": "group_column"}  # and the fields that choose them
+PATH_COLUMN = "path_"  # followed by a channel's name: the file of that channel
 FORMS = (
     "accepted are columns Id,Target with class ids separated by spaces or class names separated by | or ;, or Id and a "
     "0/1 column for each class; columns split, fold and group may be added; other names are given by id_column, "
@@ -58,7 +59,11 @@ def find_columns(
         found.pop("target", None)
     guessed = "target" in found and "target" not in named_by_user
     found |= named_by_user
-    others = [name for place, name in enumerate(sheet.header) if name and place not in found.values()]
+    # The files of an image's channels are read with the images, and are no classes.
+    paths = path_columns(sheet) - named
+    others = [
+        name for place, name in enumerate(sheet.header) if name and name not in paths and place not in found.values()
+    ]
     twice = [name for name, times in Counter(sheet.header).items() if name and times > 1]
     twice += [keys[place] for place in found.values() if keys.count(keys[place]) > 1 and keys[place]]
     missing = [name for name in class_names or () if name not in named]
@@ -112,10 +117,20 @@ def _shown(sheet: Sheet) -> str:
     return f"the columns are {some([quoted(name) for name in sheet.header], 20)}"
 
 
+def path_columns(sheet: Sheet) -> set[str]:
+    """The columns that name a channel's file; one that holds 0 and 1 only is a class, whatever it is called."""
+    return {
+        name
+        for place, name in enumerate(sheet.header)
+        if name.casefold().startswith(PATH_COLUMN) and not all(cell in VALUES for cell in sheet.column(place))
+    }
+
+
 def _is_binary(sheet: Sheet, found: dict[str, int]) -> bool:
     """Whether Target and every column that is not used hold 0 and 1 only."""
     used = {place for kind, place in found.items() if kind != "target"}
-    places = [place for place, name in enumerate(sheet.header) if name and place not in used]
+    paths = path_columns(sheet)
+    places = [place for place, name in enumerate(sheet.header) if name and name not in paths and place not in used]
     return all(cell in VALUES for place in places for cell in sheet.column(place))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.faults import Faults
 from data.files import written_aside
-from data.label_forms import ID_COLUMNS, UNKNOWN, find_columns, parse_columns, parse_targets
+from data.label_forms import ID_COLUMNS, UNKNOWN, find_columns, parse_columns, parse_targets, path_columns
 from data.splits import SPLITS
 from data.spreadsheet import Sheet, column_key, quoted, read_class_names, some
 
@@ -70,7 +70,7 @@ def read_labels(
         empty = UNKNOWN if empty_target == "unknown" else 0
         parsed = parse_targets(sheet, columns["target"], class_names, classes_name, empty)
     else:
-        taken = {sheet.header[place] for place in columns.values()}
+        taken = {sheet.header[place] for place in columns.values()} | path_columns(sheet)
         names = class_names or [name for name in sheet.header if name and name not in taken]
         parsed = parse_columns(sheet, {name: sheet.header.index(name) for name in names})
     labels, names, form = parsed

@@ -1,6 +1,7 @@
 """Which image file each row of the labels means."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from data.faults import Faults, InputError
@@ -28,18 +29,13 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     except InputError as error:
         faults.add(str(error))
         return [], []
-    stems: dict[str, list[str]] = {}
-    for name in found:
-        stems.setdefault(_stem(name), []).append(name)
-    padded: dict[str, list[str]] = {}
-    for stem in stems:
-        if _unpadded(stem) != stem:
-            padded.setdefault(_unpadded(stem), []).extend(stems[stem])
+    stems = stems_of(found)
+    padded = unstripped(stems)
     stripped: list[str] = []
     claimed: dict[str, str] = {}
     paths = []
     for image_id, line in zip(ids, lines, strict=True):
-        name, fault = _match(image_id, found, stems)
+        name, fault = match_name(image_id, found, stems)
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
         if fault == MISSING and (fuller := padded.get(image_id.replace("\\", "/"))):
@@ -49,11 +45,29 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
         else:
             claimed[name] = f"id {image_id!r} of line {line}"
             paths.append(found[name])
-    _add_stripped(stripped, len(ids) - len(paths), faults)
+    add_stripped(stripped, len(ids) - len(paths), faults)
     return paths, [name for name in found if name not in claimed]
 
 
-def _add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
+def stems_of(found: Iterable[str]) -> dict[str, list[str]]:
+    """The images of each name without its extension."""
+    stems: dict[str, list[str]] = {}
+    for name in found:
+        stems.setdefault(_stem(name), []).append(name)
+    return stems
+
+
+def unstripped(stems: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The images of each name without extension that is a number with zeros in front, by the name without these."""
+    padded: dict[str, list[str]] = {}
+    for stem, names in stems.items():
+        bare = re.sub("(^|/)0+([0-9]+)$", r"\1\2", stem)
+        if bare != stem:
+            padded.setdefault(bare, []).extend(names)
+    return padded
+
+
+def add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
     """Add the ids that lost zeros, all at once where no other id lacks its image."""
     if 1 < len(texts) == unmatched:
         faults.add(f"{texts[0]}, and so for the {len(texts) - 1:,} other ids without an image: {STRIPPED} {UNSTRIP}")
@@ -62,12 +76,8 @@ def _add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
             faults.add(f"{text}: {STRIPPED}")
 
 
-def _unpadded(stem: str) -> str:
-    """A stem whose last part, if it is a number, has lost the zeros in front."""
-    return re.sub("(^|/)0+([0-9]+)$", r"\1\2", stem)
-
-
-def _match(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+def match_name(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+    """The image that an id means, or None and why there is none."""
     path = PurePosixPath(image_id.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None, "points outside image_dir"

@@ -20,8 +20,10 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     import cv2  # here, because it takes long to import
 
     # Averaged over areas first: NumPy's mean over channels of all pixels takes ten times as long.
-    small = cv2.resize(pixels.astype(np.float32), (THUMB, THUMB), interpolation=cv2.INTER_AREA)
-    return small.reshape(THUMB, THUMB, -1).mean(axis=2).astype(np.float16)
+    # OpenCV averages at most four channels at once.
+    parts = np.split(pixels.astype(np.float32), range(4, pixels.shape[2], 4), axis=2)
+    small = [cv2.resize(part, (THUMB, THUMB), interpolation=cv2.INTER_AREA) for part in parts]
+    return np.dstack(small).mean(axis=2).astype(np.float16)
 
 
 def near_duplicates(thumbnails: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data.faults import Faults, InputError
+from data.images import ImageFiles
 from data.label_forms import UNKNOWN
 from data.labels import LabelTable
 from data.spreadsheet import quoted, some
@@ -28,7 +29,7 @@ class Part:
 
     source: Source
     table: LabelTable
-    paths: list[Path]
+    paths: list[ImageFiles]
 
 
 def pair_up(image_dirs: Sequence[Path], labels_csvs: Sequence[Path]) -> list[Source]:
@@ -76,7 +77,7 @@ def group_by_pattern(table: LabelTable, pattern: str, faults: Faults) -> None:
     table.group = groups
 
 
-def join(parts: Sequence[Part], classes_given: bool, faults: Faults) -> tuple[LabelTable, list[Path]]:
+def join(parts: Sequence[Part], classes_given: bool, faults: Faults) -> tuple[LabelTable, list[ImageFiles]]:
     """One table of all sources, which names the source of each row.
 
     Args:
@@ -85,7 +86,7 @@ def join(parts: Sequence[Part], classes_given: bool, faults: Faults) -> tuple[La
         faults: gets what does not fit together.
 
     Returns:
-        The table and the path of each row. An id that an earlier source has gets its own source's name in front.
+        The table and the image of each row. An id that an earlier source has gets its own source's name in front.
     """
     tables = [part.table for part in parts]
     names = tables[0].class_names if len(parts) == 1 else _class_names(parts, classes_given, faults)

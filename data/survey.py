@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ import PIL
 
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
+from data.channels import brief, joined
 from data.chunks import Decoded
 from data.earlier import Earlier
 from data.faults import Faults
-from data.images import ImageError, ImageInfo, Preparation, prepare, scan
+from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
 from data.labels import LabelTable
 from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
 from data.parallel import in_parallel
@@ -33,7 +33,7 @@ class Collection:
     """
 
     table: LabelTable
-    paths: list[Path]
+    paths: list[ImageFiles]
     infos: list[ImageInfo | None]
     reasons: list[str]
     near: list[str] | None = None
@@ -77,26 +77,26 @@ class Division:
     fold: np.ndarray | None  # (N,) int64
 
 
-def survey(table: LabelTable, paths: list[Path], workers: int) -> Collection:
-    """Read the header and all bytes of each image, in parallel."""
-    found: list[ImageInfo | str] = _on_files(scan_files, paths, (), workers, "Reading headers")
+def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
+    """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
+    found: list[ImageInfo | str] = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
     infos = [info if isinstance(info, ImageInfo) else None for info in found]
     return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
 
 
-def check_decoding(paths: list[Path], preparation: Preparation, workers: int) -> Decoded:
+def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> Decoded:
     """Decode all images fully, in parallel, and keep none; without pixel sums."""
     answers = _on_files(decode_files, paths, (preparation,), workers, "Checking images")
     return Decoded([reason for reason, _ in answers], None, np.stack([small for _, small in answers]))
 
 
-def scan_files(paths: list[Path]) -> list[ImageInfo | str]:
-    """What `scan` tells of each file, or why it cannot be used."""
-    return [_or_reason(scan, path) for path in paths]
+def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[ImageInfo | str]:
+    """What `scan` tells of each image, or why it cannot be used."""
+    return [_or_reason(scan, path, preparation) for path in paths]
 
 
-def decode_files(paths: list[Path], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
-    """Why each file cannot be decoded, empty where it can, and the thumbnail of each."""
+def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
+    """Why each image cannot be decoded, empty where it can, and the thumbnail of each."""
     answers = (_or_reason(prepare, path, preparation) for path in paths)
     none = np.zeros((THUMB, THUMB), dtype=np.float16)
     return [(answer, none) if isinstance(answer, str) else ("", thumbnail(answer)) for answer in answers]
@@ -180,16 +180,28 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     }
 
 
+def bad_rows(collection: Collection, reasons: Sequence[str]) -> list[dict[str, Any]]:
+    """Id, path, line and reason of each image with a reason why it cannot be used."""
+    table = collection.table
+    return [
+        {"id": table.ids[row], "path": brief(collection.paths[row]), "line": table.lines[row], "reason": reason}
+        for row, reason in enumerate(reasons)
+        if reason
+    ]
+
+
 def index_rows(collection: Collection, division: Division) -> list[Row]:
     """The rows of index.csv; every image must have been read."""
     table = collection.table
     fold = [None] * len(collection) if division.fold is None else division.fold.tolist()
     group, source = table.group or [""] * len(collection), table.source or [""] * len(collection)
     columns = zip(table.ids, division.split, fold, group, collection.paths, collection.infos, source, strict=True)
-    return [Row(*row, str(path), info.width, info.height, info.sha1, name) for *row, path, info, name in columns]
+    return [Row(*row, joined(path), info.width, info.height, info.sha1, name) for *row, path, info, name in columns]
 
 
-def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers: int, description: str) -> list[Any]:
+def _on_files(
+    function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
+) -> list[Any]:
     pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
     answers: list[list[Any]] = [[] for _ in pieces]
     tasks = [(piece, *extra) for piece in pieces]
@@ -198,7 +210,7 @@ def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers:
     return [item for answer in answers for item in answer]
 
 
-def _or_reason(function: Any, path: Path, *extra: Any) -> Any:
+def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:
     try:
         return function(path, *extra)
     except ImageError as error:
