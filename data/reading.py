@@ -106,7 +106,7 @@ def _read_folders(image_dir: Path, reading: Reading, faults: Faults) -> LabelTab
         several = [[file for files in group.values() for file in files] for group in groups.values() if len(group) > 1]
         if several:
             faults.add(
-                f"{image_dir}: class folders hold one file for each image, but {' and '.join(several[0])} are channels "
+                f"{image_dir}: class folders hold one file for each image, but {', '.join(several[0])} are channels "
                 "of one; save the channels as a TIFF stack for each image, or give --labels_csv"
             )
             return LabelTable(form="folders")

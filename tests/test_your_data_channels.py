@@ -347,7 +347,7 @@ def test_class_folders_with_a_file_a_stain_are_refused(tmp_path, run):
     (tmp_path / "images").rename(tmp_path / "all" / "Golgi")
     arguments = ["--image_dir", tmp_path / "all", "--labels_csv", "--cache_dir", tmp_path / "cache"]
     said = run("preprocess.py", *arguments, "--channels", "rgby", "--workers", 1, fails=True)
-    assert "class folders hold one file for each image, but Golgi/c00_red.png and" in said
+    assert "class folders hold one file for each image, but Golgi/c00_" in said
     assert "give --labels_csv" in said
     assert said.count("\n") == 1
 

@@ -125,7 +125,13 @@ def test_keys_join_by_way_of_others():
     assert [keys[row] for row in (1, 3, 5)] == [""] * 3
 
 
-def test_a_thumbnail_is_the_mean_of_channels_over_areas():
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 4), dtype=np.uint8)
-    expected = pixels.mean(axis=2).reshape(32, 2, 32, 3).mean(axis=(1, 3))
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 9])
+def test_a_thumbnail_is_the_mean_of_channels_over_areas(channels):
+    small = np.random.default_rng(0).integers(0, 256, (64, 96, channels), dtype=np.uint8)
+    expected = small.mean(axis=2).reshape(32, 2, 32, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(thumbnail(small), expected, atol=0.1)
+    # A side that is no multiple of the thumbnail's: pixels are shared between areas.
+    pixels = small[:50, :50]
+    expected = np.repeat(np.repeat(pixels.mean(axis=2), 32, axis=0), 32, axis=1).reshape(32, 50, 32, 50).mean((1, 3))
+    np.testing.assert_allclose(thumbnail(pixels), expected, atol=0.1)
     np.testing.assert_allclose(thumbnail(pixels), expected, atol=0.1)
