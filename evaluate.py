@@ -35,9 +35,9 @@ def main(config: Config) -> None:
     run = run_folder.open_run(config.run_dirs[0])
     output_dir = config.output_dir or run.report_dir
     choices = threshold_choices(run, config.thresholds_dir)
-    scored = {split: stored for split in run.splits() if len((stored := run.scores(split)).ids)}
+    scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
     if not scored:
-        raise InputError(f"{run.directory}: no scores are stored; train the run again")
+        raise InputError(f"{run.directory}: no scores of images with known labels are stored; train the run again")
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
     figures, classes = computed(run, scored, choices)

@@ -15,7 +15,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 from data.faults import InputError
 
-PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pandas", "pillow", "opencv-python-headless", "scikit-learn")
+PACKAGES = (
+    "keras", "tensorflow", "jax", "numpy", "pandas", "pillow", "tifffile", "imagecodecs", "opencv-python-headless",
+    "scikit-learn",
+)  # fmt: skip
 ConfigType = TypeVar("ConfigType")
 
 

@@ -129,7 +129,8 @@ def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | flo
     """The figures of one split at the given thresholds.
 
     Returns:
-        "macro_f1", "micro_f1", "subset_accuracy", "mAP" (needs no threshold), "rows" (N), "classes_with_positives".
+        "macro_f1", "micro_f1", "subset_accuracy", "mAP" (needs no threshold), "rows" (those with a known label),
+        "classes_with_positives".
     """
     predictions = predict(scores, thresholds)
     precisions = average_precision(labels, scores)
@@ -138,7 +139,7 @@ def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | flo
         "micro_f1": micro_f1(labels, predictions),
         "subset_accuracy": subset_accuracy(labels, predictions),
         "mAP": _mean_known(precisions),
-        "rows": len(labels),
+        "rows": int(np.count_nonzero((np.asarray(labels) != UNKNOWN).any(axis=1))),
         "classes_with_positives": int(np.count_nonzero(~np.isnan(precisions))),
     }
 

@@ -15,7 +15,7 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
-    from data.images import Preparation
+    from data.images import ImageFiles, Preparation
     from run_folder import Run
 
 
@@ -35,6 +35,7 @@ class Config:
 
 def main(config: Config) -> None:
     import run_folder
+    from data.channels import brief
     from data.faults import InputError, listing
     from data.files import write_json
     from data.images import Preparation
@@ -47,15 +48,15 @@ def main(config: Config) -> None:
         raise InputError(f"{run.directory} has no {run_folder.MODEL}; copy it there or train the run again")
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
-    ids, paths = chosen_images(config)
+    ids, paths = chosen_images(config, preparation)
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
-        refuse(paths, damaged_headers(paths, workers))
+        refuse(paths, damaged_headers(paths, preparation, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
     bad = write_predictions(config, run, output_csv, ids, paths, thresholds, batches)
-    skipped = {str(paths[position]): reason for position, reason in bad.items()}
+    skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
         print(listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", lines_of(skipped)))
@@ -89,21 +90,25 @@ def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | 
     return np.full(len(run.class_names), 0.5), None
 
 
-def chosen_images(config: Config) -> tuple[list[str], list[Path]]:
-    """The ids and paths of the images to predict: those of the sample file in its order, else all, sorted."""
+def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str], "list[ImageFiles]"]:
+    """The ids and files of the images to predict: those of the sample file in its order, else all, sorted."""
     import unicodedata
 
+    from data.channels import find_channel_images, match_images, read_path_columns
     from data.faults import Faults, listing
     from data.images import find_images
-    from data.matching import match_ids
 
+    channels, pattern = preparation.channels, preparation.pattern
     if config.sample_file is None:
+        if pattern:
+            return find_channel_images(config.image_dir, channels, pattern)
         found = find_images(config.image_dir)
         return short_ids(list(found)), list(found.values())
     ids, lines = sample_ids(config.sample_file)
     faults = Faults()
     keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
-    paths, unclaimed = match_ids(keys, lines, config.image_dir, faults)
+    columns = read_path_columns(config.sample_file, channels, faults)
+    paths, unclaimed, _ = match_images(keys, lines, config.image_dir, channels, pattern, columns, faults)
     faults.raise_if_any(f"{config.sample_file} does not fit the images in {config.image_dir}:")
     if unclaimed:
         print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
@@ -151,15 +156,15 @@ def worker_count(workers: int) -> int:
     return workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def damaged_headers(paths: list[Path], workers: int) -> dict[int, str]:
+def damaged_headers(paths: "list[ImageFiles]", preparation: "Preparation", workers: int) -> dict[int, str]:
     """Position and reason of each image whose header already shows that it cannot be decoded."""
     from concurrent.futures import ThreadPoolExecutor
 
     from data.images import ImageError, scan
 
-    def reason(path: Path) -> str:
+    def reason(path: "ImageFiles") -> str:
         try:
-            scan(path)
+            scan(path, preparation)
         except ImageError as error:
             return str(error)
         return ""
@@ -168,13 +173,14 @@ def damaged_headers(paths: list[Path], workers: int) -> dict[int, str]:
         return {position: text for position, text in enumerate(pool.map(reason, paths)) if text}
 
 
-def refuse(paths: list[Path], bad: dict[int, str]) -> None:
+def refuse(paths: "list[ImageFiles]", bad: dict[int, str]) -> None:
     """Stop with the list of the images that cannot be decoded, if there are any."""
+    from data.channels import brief
     from data.faults import InputError, listing
 
     if bad:
         heading = f"{len(bad):,} of {len(paths):,} images cannot be decoded; --on_bad_image skip predicts the others:"
-        raise InputError(listing(heading, lines_of({str(paths[position]): reason for position, reason in bad.items()})))
+        raise InputError(listing(heading, lines_of({brief(paths[place]): reason for place, reason in bad.items()})))
 
 
 def lines_of(reasons: dict[str, str]) -> list[str]:
@@ -183,7 +189,7 @@ def lines_of(reasons: dict[str, str]) -> list[str]:
 
 
 def decoded(
-    paths: list[Path], preparation: "Preparation", config: Config, workers: int
+    paths: "list[ImageFiles]", preparation: "Preparation", config: Config, workers: int
 ) -> Iterator[tuple[int, dict[int, "np.ndarray | str"]]]:
     """Decode images in threads, at most two batches ahead of who asks, so that memory stays small.
 
@@ -196,7 +202,7 @@ def decoded(
 
     from data.images import ImageError, prepare
 
-    def pixels(path: Path) -> "np.ndarray | str":
+    def pixels(path: "ImageFiles") -> "np.ndarray | str":
         try:
             return prepare(path, preparation)
         except ImageError as error:
@@ -218,7 +224,7 @@ def write_predictions(
     run: "Run",
     output_csv: Path,
     ids: list[str],
-    paths: list[Path],
+    paths: "list[ImageFiles]",
     thresholds: "np.ndarray",
     batches: Any,
 ) -> dict[int, str]:
@@ -232,6 +238,7 @@ def write_predictions(
     """
     import csv
 
+    from data.channels import brief
     from data.faults import InputError
     from data.files import written_aside
     from data.parallel import shown
@@ -260,7 +267,7 @@ def write_predictions(
         if config.on_bad_image == "stop":
             refuse(paths, bad)
         if len(bad) == len(ids):
-            raise InputError(f"none of the {len(ids):,} images can be decoded; {paths[0]} {bad[0]}")
+            raise InputError(f"none of the {len(ids):,} images can be decoded; {brief(paths[0])} {bad[0]}")
     return bad
 
 

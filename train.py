@@ -17,6 +17,7 @@ class Config:
     run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
     seed: NonNegativeInt = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
+    start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn"] = "cnn"  # see models/
     loss: Literal["bce", "weighted_bce"] = "weighted_bce"  # see losses.py
     epochs: PositiveInt = 30  # passes over the training rows, at most
@@ -49,23 +50,36 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
+    from training import start_from
 
+    earlier = run_folder.open_run(config.start_from) if config.start_from else None
+    warnings = start_from.check_images(earlier, cache) if earlier else []
     keras.utils.set_random_seed(config.seed)
     try:
         loss = losses.build(config.loss, **loss_parameters)
         options = {"batch_norm": config.batch_norm, "global_pooling": config.global_pooling, "dropout": config.dropout}
-        standard = {"mean": cache.meta["mean"], "std": cache.meta["std"]}
+        # Weights are worth something only behind the scaling that they were trained with.
+        scaling = start_from.scaling(earlier) if earlier else cache.meta
+        standard = {"mean": scaling["mean"], "std": scaling["std"]}
         model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
     except ValueError as error:
         raise InputError(str(error)) from None
 
+    if silent := len(rows["train"]) - len(with_labels(cache, rows["train"])):
+        print(f"{silent:,} train images have no known label and are left out of training")
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     print(
         f"{config.model}: {model.count_params():,} parameters, Keras {keras.__version__} on {keras.backend.backend()}"
     )
+    if earlier:
+        print(start_from.take_over(model, earlier, cache.class_names))
+    for text in warnings:
+        print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
         show_weights(cache, **loss_parameters)
-    run_folder.create_run(config.run_dir, {**header.record(config), "cache": cache.meta}, config.overwrite)
+    run_folder.create_run(
+        config.run_dir, {**header.record(config), "cache": cache.meta, "scaling": standard}, config.overwrite
+    )
     fit(config, cache, rows, model, loss)
     store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
@@ -86,6 +100,11 @@ def usable_rows(config: Config, cache) -> dict:
                 f"{'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
             )
     return rows
+
+
+def with_labels(cache, rows):
+    """The rows with a known label: the others teach nothing, and would only thin the batches."""
+    return rows[(cache.labels[rows] <= 1).any(axis=1)]
 
 
 def loss_options(config: Config, cache) -> dict:
@@ -139,7 +158,7 @@ def fit(config: Config, cache, rows: dict, model, loss) -> None:
         loss=loss,
         jit_compile=devices.jit_compile(config.jit_compile),
     )
-    batches = TrainingBatches(cache, rows["train"], config.batch_size, config.seed)
+    batches = TrainingBatches(cache, with_labels(cache, rows["train"]), config.batch_size, config.seed)
     best_path = config.run_dir / "checkpoint" / "best.weights.h5"
     best_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout.isatty()

@@ -14,7 +14,7 @@ from data.splits import SPLITS
 
 FORMAT_VERSION = 1
 DESCRIPTION, LABELS, INDEX, SKIPPED = "cache.json", "labels.npy", "index.csv", "skipped.csv"
-INDEX_COLUMNS = ("id", "split", "fold", "group", "path", "width", "height", "sha1")
+INDEX_COLUMNS = ("id", "split", "fold", "group", "path", "width", "height", "sha1", "source")
 REQUIRED = ("class_names", "channels", "image_shape", "preparation", "white_level", "mean", "std", "counts")
 FALLBACK_OPEN_FILES = 128
 
@@ -62,7 +62,7 @@ class Cache:
 
     @functools.cached_property
     def index(self) -> list[dict[str, str]]:
-        """The rows of index.csv as dicts of text: id, split, fold, group, path, width, height, sha1."""
+        """The rows of index.csv as dicts of text: id, split, fold, group, path, width, height, sha1, source."""
         return [dict(zip(INDEX_COLUMNS, row, strict=True)) for row in self._table]
 
     def rows(self, split: str) -> np.ndarray:
@@ -90,6 +90,12 @@ class Cache:
         for position, (file, offset) in enumerate(zip(files.tolist(), offsets.tolist(), strict=True)):
             images[position] = self._mapped(file)[offset]
         return images
+
+    def location(self, row: int) -> tuple[Path, int]:
+        """The file that holds a row's pixels, and where in it they start, bytes."""
+        file = int(np.searchsorted(self._starts, row, side="right")) - 1
+        path, _, start = self._files[file]
+        return path, start + (row - int(self._starts[file])) * int(np.prod(self.image_shape))
 
     def _map(self, file: int) -> np.ndarray:
         path, count, start = self._files[file]

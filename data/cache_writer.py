@@ -15,7 +15,7 @@ from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS
 from data.chunks import Decoded, channel_statistics, chunk_digest, finished_chunk, rows_per_file, write_chunk
 from data.faults import InputError
 from data.files import read_json, write_json, write_text, written_aside
-from data.images import Preparation
+from data.images import ImageFiles, Preparation
 from data.parallel import in_parallel
 from data.splits import SPLITS
 
@@ -34,6 +34,7 @@ class Row:
     width: int
     height: int
     sha1: str
+    source: str = ""
 
 
 class CacheWriter:
@@ -98,14 +99,22 @@ class CacheWriter:
         if needed > free:
             raise InputError(f"{self.cache_dir} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
 
-    def decode(self, paths: list[Path], digests: list[str], preparation: Preparation, workers: int) -> Decoded:
+    def decode(
+        self,
+        paths: list[ImageFiles],
+        digests: list[str],
+        preparation: Preparation,
+        workers: int,
+        copies: list[tuple[Path, int] | None] | None = None,
+    ) -> Decoded:
         """Decode all images into chunk files; those that are finished already are kept.
 
         Args:
-            paths: (N) files.
-            digests: (N) sha1 of their bytes, empty where unknown.
+            paths: (N) images.
+            digests: (N) sha1 of their files' bytes, empty where unknown.
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
+            copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.
         """
         step = rows_per_file(preparation.shape)
         chunks = [slice(first, min(first + step, len(paths))) for first in range(0, len(paths), step)]
@@ -117,13 +126,17 @@ class CacheWriter:
         kept = len(paths) - sum(chunks[number].stop - chunks[number].start for number in todo)
         if kept:
             print(f"{kept:,} images were decoded before and are kept")
-        tasks = [(paths[chunks[number]], preparation, *self._files(names[number]), wanted[number]) for number in todo]
+        tasks = [
+            (paths[chunk], preparation, *self._files(names[number]), wanted[number], copies and copies[chunk])
+            for number, chunk in ((number, chunks[number]) for number in todo)
+        ]
         sizes = [len(task[0]) for task in tasks]
         for place, result in in_parallel(write_chunk, tasks, sizes, workers, "Decoding"):
             results[todo[place]] = result
         return Decoded(
             [reason for result in results for reason in result.reasons],
             np.concatenate([result.sums for result in results]),
+            np.concatenate([result.thumbnails for result in results]),
         )
 
     def finish(
@@ -140,7 +153,10 @@ class CacheWriter:
         """
         good = np.array([not reason for reason in decoded.reasons])
         split = np.array([row.split for row in rows])
-        mean, std = channel_statistics(decoded.sums[good][split == "train"], meta["image_shape"])
+        # An image without a known label teaches nothing, and so it must not move the scale of those that do.
+        taught = (split == "train") & (labels <= 1).any(axis=1)
+        taught = taught if taught.any() else split == "train"
+        mean, std = channel_statistics(decoded.sums[good][taught], meta["image_shape"])
         index = _csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
         labels = np.ascontiguousarray(labels, dtype=np.uint8)
         identity = hashlib.sha1(index.encode() + labels.tobytes())
@@ -155,7 +171,7 @@ class CacheWriter:
         description = {
             "format_version": FORMAT_VERSION,
             "rows": len(rows),
-            "white_level": 255,
+            "white_level": meta["preparation"].get("white_level", 255),
             "mean": mean.tolist(),
             "std": std.tolist(),
             "counts": split_counts(labels, split),

@@ -11,7 +11,8 @@ import numpy as np
 import PIL
 
 from data.files import written_aside
-from data.images import ImageError, Preparation, prepare
+from data.images import ImageError, ImageFiles, Preparation, prepare
+from data.near_duplicates import THUMB, thumbnail
 
 ROWS_PER_FILE = 256
 BYTES_PER_FILE = 64 * 2**20
@@ -19,10 +20,11 @@ BYTES_PER_FILE = 64 * 2**20
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decoding N images told: the reason of each that failed, empty for the others, and their pixel sums."""
+    """What decoding N images told: the reason of each that failed, empty for the others, sums and thumbnails."""
 
     reasons: list[str]
-    sums: np.ndarray  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
+    sums: np.ndarray | None  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
+    thumbnails: np.ndarray  # (N, 32, 32) float16, to find near-duplicates by
 
 
 def rows_per_file(shape: tuple[int, int, int]) -> int:
@@ -30,30 +32,40 @@ def rows_per_file(shape: tuple[int, int, int]) -> int:
     return max(1, min(ROWS_PER_FILE, BYTES_PER_FILE // int(np.prod(shape))))
 
 
-def write_chunk(paths: list[Path], preparation: Preparation, images: Path, notes: Path, digest: str) -> Decoded:
+def write_chunk(
+    paths: list[ImageFiles],
+    preparation: Preparation,
+    images: Path,
+    notes: Path,
+    digest: str,
+    copies: list[tuple[Path, int] | None] | None = None,
+) -> Decoded:
     """Decode images one by one into a chunk file, and note beside it how that went.
 
     Images that fail are left out of the file. The notes are written last: with them a chunk is finished.
 
     Args:
-        paths: (n) files.
+        paths: (n) images.
         preparation: what makes pixels of them.
         images: where the pixels go, .npy; not written where all images fail.
         notes: where the reasons and pixel sums go, .npz.
         digest: what `chunk_digest` says of these images.
+        copies: (n) where an earlier cache holds the same pixels: a file and where they start; None to decode.
     """
     reasons = [""] * len(paths)
     sums = np.zeros((len(paths), 2, preparation.shape[2]), dtype=np.int64)
+    thumbnails = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16)
     with written_aside(images) as aside, aside.open("wb") as file:
         _write_header(file, len(paths), preparation)
         for place, path in enumerate(paths):
             try:
-                pixels = prepare(path, preparation)
+                there = copies[place] if copies else None
+                pixels = _copied(*there, preparation.shape) if there else prepare(path, preparation)
             except ImageError as error:
                 reasons[place] = str(error)
                 continue
             file.write(pixels.data)
-            sums[place] = pixel_sums(pixels)
+            sums[place], thumbnails[place] = pixel_sums(pixels), thumbnail(pixels)
         size = file.tell()
         # NumPy pads a header so that the count may change; only now is it known how many images are good.
         file.seek(0)
@@ -62,8 +74,10 @@ def write_chunk(paths: list[Path], preparation: Preparation, images: Path, notes
         images.unlink()
         size = 0
     with written_aside(notes) as aside:
-        np.savez(aside, digest=digest, reasons=np.array(reasons, dtype=np.str_), sums=sums, size=size)
-    return Decoded(reasons, sums)
+        np.savez(
+            aside, digest=digest, reasons=np.array(reasons, dtype=np.str_), sums=sums, thumbs=thumbnails, size=size
+        )
+    return Decoded(reasons, sums, thumbnails)
 
 
 def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
@@ -72,11 +86,11 @@ def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
         with np.load(notes, allow_pickle=False) as stored:
             if str(stored["digest"]) != digest:
                 return None
-            reasons, sums, size = stored["reasons"].tolist(), stored["sums"], int(stored["size"])
+            told, size = Decoded(stored["reasons"].tolist(), stored["sums"], stored["thumbs"]), int(stored["size"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     there = images.stat().st_size if images.exists() else 0
-    return Decoded(reasons, sums) if there == size else None
+    return told if there == size else None
 
 
 def chunk_digest(digests: list[str], preparation: Preparation) -> str:
@@ -97,6 +111,10 @@ def channel_statistics(sums: np.ndarray, image_shape: tuple[int, int, int]) -> t
     pixels = len(sums) * image_shape[0] * image_shape[1]
     mean, square = sums.sum(axis=0) / pixels
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+
+def _copied(path: Path, start: int, shape: tuple[int, int, int]) -> np.ndarray:
+    return np.fromfile(path, dtype=np.uint8, count=int(np.prod(shape)), offset=start).reshape(shape)
 
 
 def _write_header(file: Any, count: int, preparation: Preparation) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from data.faults import Faults
 from data.files import written_aside
-from data.label_forms import UNKNOWN, find_columns, parse_columns, parse_targets
+from data.label_forms import ID_COLUMNS, UNKNOWN, find_columns, parse_columns, parse_targets, path_columns
 from data.splits import SPLITS
-from data.spreadsheet import Sheet, quoted, read_class_names, some
+from data.spreadsheet import Sheet, column_key, quoted, read_class_names, some
 
 
 @dataclass
@@ -27,34 +27,50 @@ class LabelTable:
     fold: np.ndarray | None = None  # (N,) int64; -1 for a test row without a fold
     group: list[str] | None = None  # N names, empty for a row that belongs to no group
     lines: list[int] = field(default_factory=list)  # N line numbers in the file, counted from 1
-    form: Literal["ids", "names", "columns"] = "ids"  # how the file gives the labels
+    form: Literal["ids", "names", "columns", "folders"] = "ids"  # how the labels are given
     warnings: list[str] = field(default_factory=list)  # what was merged or left out
+    notes: list[str] = field(default_factory=list)  # how the files were read
+    source: list[str] | None = None  # N names of sources, where several files were joined
 
 
-def read_labels(labels_csv: Path, classes_file: Path | None, faults: Faults) -> LabelTable:
-    """Read labels.csv, whose form is found by its columns and values.
+def read_labels(
+    labels_csv: Path,
+    classes_file: Path | None,
+    faults: Faults,
+    *,
+    id_column: str = "",
+    target_column: str = "",
+    group_column: str = "",
+    empty_target: Literal["none", "unknown"] = "none",
+) -> LabelTable:
+    """Read labels.csv, whose encoding, separator and form are found by its bytes, columns and values.
 
     Args:
-        labels_csv: UTF-8, comma-separated; forms as in FORMS, column names in any case. An empty Target means no
-            class, an empty 0/1 cell unknown.
+        labels_csv: UTF-8, UTF-16 or Windows-1252, separated by commas, semicolons or tabs; forms as in FORMS, column
+            names in any case. ?3 or ?name in a Target, or an empty 0/1 cell, is an unknown label.
         classes_file: a class name a line, which gives names and order; None takes them from the CSV: the order of
             the 0/1 columns, class names sorted, or class ids 0 to the largest.
         faults: gets every fault with its file and line; nothing is raised for one.
+        id_column, target_column, group_column: the columns to take; empty: found by their names.
+        empty_target: what an empty Target means: no class, or all of them unknown.
 
     Returns:
         The rows that could be read; rows of one Id and equal labels are merged into the first.
     """
     classes_name = "" if classes_file is None else Path(classes_file).name
-    class_names = None if classes_file is None else read_class_names(Path(classes_file), faults)
-    sheet = Sheet(Path(labels_csv), faults)
-    columns = find_columns(sheet, class_names, classes_name) if sheet.header else None
+    notes: list[str] = []
+    class_names = None if classes_file is None else read_class_names(Path(classes_file), faults, notes)
+    sheet = Sheet(Path(labels_csv), faults, {column_key(id_column)} if id_column else ID_COLUMNS)
+    chosen = {"id": id_column, "target": target_column, "group": group_column}
+    columns = find_columns(sheet, class_names, classes_name, chosen) if sheet.header else None
     if columns is None:
         return LabelTable()
     sheet.drop_bad_rows(columns["id"], columns.get("target"))
     if "target" in columns:
-        parsed = parse_targets(sheet, columns["target"], class_names, classes_name)
+        empty = UNKNOWN if empty_target == "unknown" else 0
+        parsed = parse_targets(sheet, columns["target"], class_names, classes_name, empty)
     else:
-        taken = {sheet.header[place] for place in columns.values()}
+        taken = {sheet.header[place] for place in columns.values()} | path_columns(sheet)
         names = class_names or [name for name in sheet.header if name and name not in taken]
         parsed = parse_columns(sheet, {name: sheet.header.index(name) for name in names})
     labels, names, form = parsed
@@ -63,7 +79,9 @@ def read_labels(labels_csv: Path, classes_file: Path | None, faults: Faults) -> 
     table.group = group if any(group) else None
     table.split = _parse_split(sheet, split) if any(split) else None
     table.fold = _parse_fold(sheet, fold, table.split) if any(fold) else None
-    table.warnings = sheet.warnings
+    table.warnings, table.notes = sheet.warnings, sheet.notes + notes
+    if group_column and table.group is None:
+        table.warnings.append(f"{sheet.name}: the column {quoted(group_column)} is empty, so there are no groups")
     return _merge_duplicates(sheet, table)
 
 
@@ -139,15 +157,14 @@ def write_labels(
         ids: N names.
         labels: (N, K) uint8 of 0, 1 or UNKNOWN.
         class_names: K names; the form "ids" needs them beside the CSV as its classes file.
-        form: class ids separated by spaces, class names separated by |, or a 0/1 column for each class.
+        form: class ids separated by spaces, class names separated by |, or a 0/1 column for each class; an unknown
+            label is a class with a ? before it, or an empty 0/1 cell.
 
     Raises:
-        ValueError: the form cannot hold an unknown label or one of the names.
+        ValueError: the form cannot hold one of the names.
     """
-    if form != "columns" and (np.asarray(labels) == UNKNOWN).any():
-        raise ValueError(f"the form {form!r} cannot hold unknown labels; use 'columns'")
-    if form == "names" and any(re.search("[|;]", name) for name in class_names):
-        raise ValueError("the form 'names' cannot hold a class name with | or ;; use 'ids' or 'columns'")
+    if form == "names" and any(re.search(r"[|;]|^\?", name) for name in class_names):
+        raise ValueError("the form 'names' cannot hold a class name with | or ; or a ? at its start; use another form")
     with written_aside(Path(path)) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["Id", *class_names] if form == "columns" else ["Id", "Target"])
@@ -155,8 +172,10 @@ def write_labels(
             if form == "columns":
                 writer.writerow([name, *("" if value == UNKNOWN else int(value) for value in row)])
             else:
-                positive = np.flatnonzero(row).tolist()
-                cells = map(str, positive) if form == "ids" else (class_names[index] for index in positive)
+                cells = [
+                    ("?" if row[index] == UNKNOWN else "") + (str(index) if form == "ids" else class_names[index])
+                    for index in np.flatnonzero(row).tolist()
+                ]
                 writer.writerow([name, (" " if form == "ids" else "|").join(cells)])
 
 
@@ -167,23 +186,24 @@ def label_statistics(labels: np.ndarray) -> dict[str, Any]:
         labels: (N, K) uint8 of 0, 1 or UNKNOWN.
 
     Returns:
-        rows: N. positives, known: K counts. labels_per_image: the mean number of positive labels.
-        labels_per_image_histogram: rows with 0, 1, 2, … positive labels. rows_without_labels: the first of these.
+        rows: N. positives, known: K counts. labels_per_image: the mean number of positive labels, like what follows of
+        the rows with a known label. labels_per_image_histogram: rows with 0, 1, 2, … positive labels.
+        rows_without_labels: the first of these.
         label_density: positives over known labels, which is labels_per_image / K where all are known.
         imbalance_ratio: for each class the largest class's positives over its own (IRLbl; None without positives), and
         mean_imbalance_ratio its mean over classes with positives (MeanIR; None without any): Charte et al.,
         "Addressing imbalance in multilabel classification" (Neurocomputing 163, 2015), equations 1 and 2.
     """
     positive, known = np.asarray(labels) == 1, np.asarray(labels) != UNKNOWN
-    positives = positive.sum(axis=0)
-    histogram = np.bincount(positive.sum(axis=1), minlength=1)
+    positives, judged = positive.sum(axis=0), known.any(axis=1)
+    histogram = np.bincount(positive[judged].sum(axis=1), minlength=1)
     ratios = [float(positives.max() / count) if count else None for count in positives]
     present = [ratio for ratio in ratios if ratio is not None]
     return {
         "rows": len(labels),
         "positives": positives.tolist(),
         "known": known.sum(axis=0).tolist(),
-        "labels_per_image": float(positives.sum() / max(len(labels), 1)),
+        "labels_per_image": float(positives.sum() / max(judged.sum(), 1)),
         "labels_per_image_histogram": histogram.tolist(),
         "rows_without_labels": int(histogram[0]),
         "label_density": float(positives.sum() / max(known.sum(), 1)),

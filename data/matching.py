@@ -1,9 +1,15 @@
 """Which image file each row of the labels means."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from data.faults import Faults, InputError
 from data.images import EXTENSIONS, find_images
+
+MISSING = "no such image"
+STRIPPED = "were zeros stripped by a spreadsheet?"
+UNSTRIP = "Give the Id column the format Text (or 000) in the spreadsheet and save it again, or mend the ids"
 
 
 def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults) -> tuple[list[Path], list[str]]:
@@ -23,24 +29,55 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     except InputError as error:
         faults.add(str(error))
         return [], []
-    stems: dict[str, list[str]] = {}
-    for name in found:
-        stems.setdefault(_stem(name), []).append(name)
+    stems = stems_of(found)
+    padded = unstripped(stems)
+    stripped: list[str] = []
     claimed: dict[str, str] = {}
     paths = []
     for image_id, line in zip(ids, lines, strict=True):
-        name, fault = _match(image_id, found, stems)
+        name, fault = match_name(image_id, found, stems)
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
-        if name is None or fault:
+        if fault == MISSING and (fuller := padded.get(image_id.replace("\\", "/"))):
+            stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {fuller[0]} is there")
+        elif name is None or fault:
             faults.add(f"line {line}, id {image_id!r}: {fault}")
-            continue
-        claimed[name] = f"id {image_id!r} of line {line}"
-        paths.append(found[name])
+        else:
+            claimed[name] = f"id {image_id!r} of line {line}"
+            paths.append(found[name])
+    add_stripped(stripped, len(ids) - len(paths), faults)
     return paths, [name for name in found if name not in claimed]
 
 
-def _match(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+def stems_of(found: Iterable[str]) -> dict[str, list[str]]:
+    """The images of each name without its extension."""
+    stems: dict[str, list[str]] = {}
+    for name in found:
+        stems.setdefault(_stem(name), []).append(name)
+    return stems
+
+
+def unstripped(stems: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The images of each name without extension that is a number with zeros in front, by the name without these."""
+    padded: dict[str, list[str]] = {}
+    for stem, names in stems.items():
+        bare = re.sub("(^|/)0+([0-9]+)$", r"\1\2", stem)
+        if bare != stem:
+            padded.setdefault(bare, []).extend(names)
+    return padded
+
+
+def add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
+    """Add the ids that lost zeros, all at once where no other id lacks its image."""
+    if 1 < len(texts) == unmatched:
+        faults.add(f"{texts[0]}, and so for the {len(texts) - 1:,} other ids without an image: {STRIPPED} {UNSTRIP}")
+    else:
+        for text in texts:
+            faults.add(f"{text}: {STRIPPED}")
+
+
+def match_name(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+    """The image that an id means, or None and why there is none."""
     path = PurePosixPath(image_id.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None, "points outside image_dir"
@@ -53,7 +90,7 @@ def _match(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -
     if candidates:
         return None, f"fits {len(candidates)} images: {', '.join(candidates)}; give the id its extension"
     other = stems.get(_stem(key), []) if key.lower().endswith(EXTENSIONS) else []
-    return None, "no such image" + (f" (there is {other[0]})" if other else "")
+    return None, MISSING + (f" (there is {other[0]})" if other else "")
 
 
 def _stem(name: str) -> str:

@@ -4,14 +4,17 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.encodings import read_text
 from data.faults import Faults
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LINE_END = re.compile(r"\r\n|\n|\r")
+SEPARATORS = {",": ",", ";": ";", "\t": "tabs"}  # and what they are called
+SAMPLE = 1 << 16  # characters at the start that decide on the separator
 
 
 def clean(text: str) -> str:
@@ -22,31 +25,22 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "…")
 
 
-def some(texts: Sequence[Any]) -> str:
-    """The first five, and how many more there are."""
-    return ", ".join(map(str, texts[:5])) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
+def some(texts: Sequence[Any], shown: int = 5) -> str:
+    """The first few, and how many more there are."""
+    return ", ".join(map(str, texts[:shown])) + (f" and {len(texts) - shown} more" if len(texts) > shown else "")
 
 
-def read_text(path: Path, faults: Faults) -> str:
-    """UTF-8 text with or without a byte order mark; empty after a fault."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        faults.add(f"{path} cannot be read: {error.strerror}")
-        return ""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        faults.add(f"{path.name}, line {line}: not UTF-8 text; save it as CSV or text in UTF-8")
-        return ""
-    if not text.strip():
-        faults.add(f"{path.name} is empty")
-    return text
+def column_key(name: str) -> str:
+    """A column's name without regard to case, spaces and hyphens."""
+    return re.sub(r"[\s-]+", "_", name.casefold())
 
 
-def read_class_names(path: Path, faults: Faults) -> list[str] | None:
-    names = [clean(line) for line in LINE_END.split(read_text(path, faults).rstrip())]
+def read_class_names(path: Path, faults: Faults, notes: list[str] | None = None) -> list[str] | None:
+    """The names of a classes file, a line each, or None after a fault that leaves none; notes get a rare encoding."""
+    text, encoding = read_text(path, faults)
+    if notes is not None and encoding not in ("", "UTF-8"):
+        notes.append(f"{path.name}: {encoding}")
+    names = [clean(line) for line in LINE_END.split(text.rstrip())]
     first: dict[str, int] = {}
     for line, name in enumerate(names, start=1):
         if CONTROL.search(name):
@@ -58,16 +52,56 @@ def read_class_names(path: Path, faults: Faults) -> list[str] | None:
     return names if names != [""] else None
 
 
-class Sheet:
-    """The header and rows of a CSV file with their line numbers; rows of a wrong length are faults and left out."""
+def find_separator(text: str, wanted: Collection[str]) -> str:
+    """Comma, semicolon or tab: the one that gives the header a column of the wanted names, or else most columns.
 
-    def __init__(self, path: Path, faults: Faults) -> None:
-        self.name, self.faults, self.warnings = path.name, faults, list[str]()
+    A comma or semicolon may also stand in the names of the header and separate class names in the rows, so that
+    rows of as many fields as the header has are asked for before many columns are.
+
+    Args:
+        text: the file.
+        wanted: keys of columns, of which the header should have one.
+    """
+    best, separator = (False, 0.0, 1), ","
+    lines = [line for line in LINE_END.split(text[:SAMPLE]) if line.strip()]
+    if len(text) > SAMPLE:
+        lines = lines[:-1] or lines
+    for candidate in SEPARATORS:
+        rows = list(csv.reader(lines, delimiter=candidate))
+        if rows and rows[0][0].casefold() == "sep=":
+            rows = rows[1:]
+        if not rows or len(rows[0]) < 2:
+            continue
+        fitting = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+        named = any(column_key(clean(cell)) in wanted for cell in rows[0])
+        if (named, fitting, len(rows[0])) > best:
+            best, separator = (named, fitting, len(rows[0])), candidate
+    return separator
+
+
+class Sheet:
+    """The header and rows of a CSV file with their line numbers; rows of a wrong length are faults and left out.
+
+    Args:
+        path: a text file in UTF-8, UTF-16 or Windows-1252, separated by commas, semicolons or tabs.
+        faults: gets what is wrong with it.
+        wanted: keys of columns, of which there should be one; they help to find the separator.
+
+    Attributes:
+        header, rows, lines: the column names, the fields of each row, and the line of each row, counted from 1.
+        warnings: what is worth a warning. notes: how the file was read, in words.
+    """
+
+    def __init__(self, path: Path, faults: Faults, wanted: Collection[str] = ()) -> None:
+        self.name, self.faults, self.warnings, self.notes = path.name, faults, list[str](), list[str]()
         self.header, self.rows, self.lines = list[str](), list[list[str]](), list[int]()
         before = len(faults)
-        text = read_text(path, faults)
+        text, encoding = read_text(path, faults)
+        self.separator = find_separator(text, wanted)
+        if encoding:
+            self.notes.append(f"{self.name}: {encoding}, separated by {SEPARATORS[self.separator]}")
         # Strict, because a quote that is never closed would otherwise swallow the rest of the file.
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.separator, strict=True)
         while True:
             line = reader.line_num + 1
             try:
@@ -77,17 +111,22 @@ class Sheet:
             except csv.Error as error:
                 faults.add(f"{self.name}, line {line}: not readable as CSV ({error}); is a quote left open?")
                 continue
+            # The line sep=; tells spreadsheets the separator.
+            if not self.header and row and row[0].casefold() == "sep=":
+                continue
             if not any(map(str.strip, row)):
                 continue
             if "\0" in "".join(row):
-                faults.add(f"{self.name}, line {line}: {quoted(','.join(row))} holds a NUL character")
+                faults.add(f"{self.name}, line {line}: {quoted(self.separator.join(row))} holds a NUL character")
             elif not self.header:
                 self.header = [clean(cell) for cell in row]
                 # Spreadsheets write commas after the last column.
                 while not self.header[-1]:
                     self.header.pop()
             elif len(row) < len(self.header) or any(map(str.strip, row[len(self.header) :])):
-                faults.add(f"{self.name}, line {line}: {len(row)} fields where the header has {len(self.header)}")
+                wrong = f"{len(row)} fields where the header has {len(self.header)}"
+                hint = "; separate class names by |" if self.separator == ";" and len(row) > len(self.header) else ""
+                faults.add(f"{self.name}, line {line}: {wrong}{hint}")
             else:
                 self.rows.append(row)
                 self.lines.append(line)

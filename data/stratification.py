@@ -14,7 +14,9 @@ MOST_MOVES = 1000
 TIE = 1e-9
 
 
-def stratify(labels: np.ndarray, units: np.ndarray, fractions: Sequence[float], seed: int) -> np.ndarray:
+def stratify(
+    labels: np.ndarray, units: np.ndarray, fractions: Sequence[float], seed: int, fixed: np.ndarray | None = None
+) -> np.ndarray:
     """Divide rows into parts of nearly equal label rates without parting a unit.
 
     The greedy of Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data" (ECML PKDD 2011), over
@@ -27,6 +29,8 @@ def stratify(labels: np.ndarray, units: np.ndarray, fractions: Sequence[float], 
         units: (N,) integers; rows of equal value stay together.
         fractions: the share of the rows of each of P parts, summing to 1; a part of 0 stays empty.
         seed: breaks ties; same seed and rows, same parts.
+        fixed: (N,) int64 parts of rows that must lie there, -1 for those that are dealt; rows of one unit alike. They
+            count towards what their part holds, so that the others make up for what they lack.
 
     Returns:
         (N,) int64, the part of each row, 0 to P - 1. A part of a positive fraction is empty only where there are
@@ -42,33 +46,36 @@ def stratify(labels: np.ndarray, units: np.ndarray, fractions: Sequence[float], 
         raise ValueError(f"{len(labels)} rows of labels but {len(units)} units")
     if len(labels) == 0:
         return np.zeros(0, dtype=np.int64)
-    open_parts = np.flatnonzero(shares > 0)
-    _, unit_of_row = np.unique(np.asarray(units), return_inverse=True)
+    _, first, unit_of_row = np.unique(np.asarray(units), return_index=True, return_inverse=True)
+    fixed_units = np.full(len(first), -1) if fixed is None else np.asarray(fixed)[first]
     sizes = np.bincount(unit_of_row)
     rows, columns = np.nonzero(np.asarray(labels) == 1)
     # Conversion from coordinates sums the rows of a unit.
     counts = sparse.coo_array(
         (np.ones(len(rows)), (unit_of_row[rows], columns)), shape=(len(sizes), np.shape(labels)[1])
     ).tocsr()
-    parts = _deal(counts, sizes, shares[open_parts], np.random.default_rng(seed))
-    parts = _Refinement(counts, sizes, shares[open_parts], parts).run()
-    return open_parts[parts][unit_of_row]
+    parts = _deal(counts, sizes, shares, fixed_units, np.random.default_rng(seed))
+    return _Refinement(counts, sizes, shares, parts, fixed_units >= 0).run()[unit_of_row]
 
 
 def _deal(
-    counts: sparse.csr_array, sizes: np.ndarray, shares: np.ndarray, generator: np.random.Generator
+    counts: sparse.csr_array, sizes: np.ndarray, shares: np.ndarray, fixed: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """The greedy: (M, K) label counts and (M,) sizes of units to the (M,) part of each unit."""
-    totals = counts.sum(axis=0)
+    """The greedy: (M, K) label counts, (M,) sizes and fixed parts of units to the (M,) part of each unit."""
     by_label = counts.tocsc()
     # Plain lists: the loop below reads single numbers, where NumPy is several times slower.
     starts, columns, amounts = counts.indptr.tolist(), counts.indices.tolist(), counts.data.tolist()
-    wanted = np.outer(totals, shares).tolist()
-    wanted_rows = (shares * sizes.sum()).tolist()
+    wanted, wanted_rows = np.outer(counts.sum(axis=0), shares), shares * sizes.sum()
+    for part in range(len(shares)):
+        wanted[:, part] -= counts[fixed == part].sum(axis=0)
+        wanted_rows[part] -= sizes[fixed == part].sum()
+    # A part of no share wants less than any other, however much more than their share the others hold.
+    wanted[:, shares == 0] = wanted_rows[shares == 0] = -np.inf
+    wanted, wanted_rows = wanted.tolist(), wanted_rows.tolist()
     shuffled = generator.permutation(len(sizes))
-    parts = np.full(len(sizes), -1, dtype=np.int64)
+    parts = fixed.astype(np.int64)
 
-    remaining = totals.copy()
+    remaining = counts[parts < 0].sum(axis=0)
     while remaining.any():
         label = int(np.argmin(np.where(remaining > 0, remaining, np.inf)))
         column = slice(by_label.indptr[label], by_label.indptr[label + 1])
@@ -111,9 +118,11 @@ class _Refinement:
     every unit and part, so that a step looks at all moves there are.
     """
 
-    def __init__(self, counts: sparse.csr_array, sizes: np.ndarray, shares: np.ndarray, parts: np.ndarray) -> None:
+    def __init__(
+        self, counts: sparse.csr_array, sizes: np.ndarray, shares: np.ndarray, parts: np.ndarray, fixed: np.ndarray
+    ) -> None:
         self.counts = sparse.hstack([counts, sparse.csr_array(sizes[:, None].astype(np.float64))], format="csr")
-        self.parts = parts.copy()
+        self.parts, self.fixed, self.closed = parts.copy(), fixed, shares == 0
         member = sparse.coo_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), (len(shares), len(parts)))
         self.held = (member.tocsr() @ self.counts).toarray()
         self.target = np.outer(shares, self.counts.sum(axis=0))
@@ -128,13 +137,14 @@ class _Refinement:
     def run(self) -> np.ndarray:
         """The (M,) part of each unit after the moves."""
         every = np.arange(len(self.parts))
-        barred = np.zeros(len(self.parts), dtype=bool)
+        barred = self.fixed.copy()
         for _ in range(MOST_MOVES):
             leave = self.square[every, self.parts] - self.slope[every, self.parts]
             change = leave[:, None] + self.square + self.slope
             change[every, self.parts] = np.inf
             change[barred] = np.inf
-            empty = self.held[:, -1] == 0
+            change[:, self.closed] = np.inf
+            empty = (self.held[:, -1] == 0) & ~self.closed
             if empty.any():
                 change[:, ~empty] = np.inf
             unit, part = divmod(int(np.argmin(change)), len(self.held))

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,13 @@ import PIL
 
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
+from data.channels import brief, joined
+from data.chunks import Decoded
+from data.earlier import Earlier
 from data.faults import Faults
-from data.images import ImageError, ImageInfo, Preparation, prepare, scan
+from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
 from data.labels import LabelTable
+from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
 from data.parallel import in_parallel
 from data.splits import check_given_split, draw_folds, draw_split, units
 
@@ -25,13 +28,15 @@ FILES_A_TASK = 64
 class Collection:
     """N labelled images: their rows of the CSV and what their files' headers tell.
 
-    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others.
+    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others. `near`
+    names sets of nearly identical images, if these were looked for; it is empty for an image in none.
     """
 
     table: LabelTable
-    paths: list[Path]
+    paths: list[ImageFiles]
     infos: list[ImageInfo | None]
     reasons: list[str]
+    near: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,9 +53,19 @@ class Collection:
             self.table,
             labels=self.table.labels[rows],
             fold=None if self.table.fold is None else self.table.fold[rows],
-            **{name: _take(getattr(self.table, name), rows) for name in ("ids", "lines", "split", "group")},
+            **{name: _take(getattr(self.table, name), rows) for name in ("ids", "lines", "split", "group", "source")},
         )
-        return Collection(table, *(_take(values, rows) for values in (self.paths, self.infos, self.reasons)))
+        return Collection(table, *(_take(values, rows) for values in (self.paths, self.infos, self.reasons, self.near)))
+
+    def joined(self, thumbnails: np.ndarray) -> tuple["Collection", np.ndarray]:
+        """With the sets of near-duplicates that (N, 32, 32) thumbnails show, and their pairs of rows, (P, 2).
+
+        Byte-identical images are left out of the pairs.
+        """
+        pairs = near_duplicates(thumbnails)
+        hashes = np.array(self.hashes)
+        pairs = pairs[hashes[pairs[:, 0]] != hashes[pairs[:, 1]]]
+        return replace(self, near=near_keys(len(self), pairs)), pairs
 
 
 @dataclass(frozen=True)
@@ -62,48 +77,62 @@ class Division:
     fold: np.ndarray | None  # (N,) int64
 
 
-def survey(table: LabelTable, paths: list[Path], workers: int) -> Collection:
-    """Read the header and all bytes of each image, in parallel."""
-    found: list[ImageInfo | str] = _on_files(scan_files, paths, (), workers, "Reading headers")
+def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
+    """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
+    found: list[ImageInfo | str] = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
     infos = [info if isinstance(info, ImageInfo) else None for info in found]
     return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
 
 
-def check_decoding(paths: list[Path], preparation: Preparation, workers: int) -> list[str]:
-    """Decode all images fully, in parallel, and keep none: the reason of each that fails, empty for the others."""
-    return _on_files(decode_files, paths, (preparation,), workers, "Checking images")
+def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> Decoded:
+    """Decode all images fully, in parallel, and keep none; without pixel sums."""
+    answers = _on_files(decode_files, paths, (preparation,), workers, "Checking images")
+    return Decoded([reason for reason, _ in answers], None, np.stack([small for _, small in answers]))
 
 
-def scan_files(paths: list[Path]) -> list[ImageInfo | str]:
-    """What `scan` tells of each file, or why it cannot be used."""
-    return [_or_reason(scan, path) for path in paths]
+def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[ImageInfo | str]:
+    """What `scan` tells of each image, or why it cannot be used."""
+    return [_or_reason(scan, path, preparation) for path in paths]
 
 
-def decode_files(paths: list[Path], preparation: Preparation) -> list[str]:
-    """Why each file cannot be decoded, empty where it can."""
+def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
+    """Why each image cannot be decoded, empty where it can, and the thumbnail of each."""
     answers = (_or_reason(prepare, path, preparation) for path in paths)
-    return [answer if isinstance(answer, str) else "" for answer in answers]
+    none = np.zeros((THUMB, THUMB), dtype=np.float16)
+    return [(answer, none) if isinstance(answer, str) else ("", thumbnail(answer)) for answer in answers]
 
 
 def divide(
-    collection: Collection, val_fraction: float, test_fraction: float, folds: int, seed: int, faults: Faults
+    collection: Collection,
+    val_fraction: float,
+    test_fraction: float,
+    folds: int,
+    seed: int,
+    faults: Faults,
+    earlier: Earlier | None = None,
 ) -> Division:
-    """The CSV's own split and folds where it has them, else drawn ones.
+    """The CSV's own split and folds where it has them, else drawn ones around the rows that an earlier cache holds.
 
     Args:
         collection: the images.
         val_fraction, test_fraction: shares of the rows, where the split is drawn.
         folds: how many, where they are drawn; 0 for none.
         seed: of what is drawn.
-        faults: gets a CSV's split without train rows.
+        faults: gets a CSV's split without train rows, or one that moves rows of the earlier cache.
+        earlier: the cache whose rows stay where they are.
 
     Raises:
-        InputError: there are fewer units than folds.
+        InputError: there are fewer units than folds, or the earlier cache has another number of folds.
     """
     table = collection.table
-    joined = units(len(collection), table.group, collection.hashes)
+    joined = units(len(collection), table.group, collection.hashes, collection.near)
     if table.split is not None and "train" not in table.split:
         faults.add("the CSV's split column has no train row")
+    if earlier is not None:
+        split, fold = earlier.extend(
+            table, collection.hashes, joined, (val_fraction, test_fraction), folds, seed, faults
+        )
+        return Division(joined, split, fold)
     split = table.split or draw_split(table.labels, joined, val_fraction, test_fraction, seed)
     fold = table.fold
     if fold is None and folds:
@@ -111,20 +140,20 @@ def divide(
     return Division(joined, split, fold)
 
 
-def leaks(collection: Collection, division: Division) -> list[str]:
-    """Rows that belong together and that the CSV's own split or folds part, each in words."""
+def leaks(collection: Collection, division: Division, earlier: Earlier | None = None) -> list[str]:
+    """Rows that belong together and that the CSV's own split or folds, or an earlier cache, part: each in words."""
+    table, texts = collection.table, []
     given = []
-    if collection.table.split is not None:
-        given.append(("split", collection.table.split))
-    if collection.table.fold is not None:
-        given.append(("fold", collection.table.fold.tolist()))
-    place = {name: row for row, name in enumerate(collection.table.ids)}
-    texts = []
+    if table.split is not None or earlier is not None:
+        given.append(("split", division.split))
+    if division.fold is not None and (table.fold is not None or earlier is not None):
+        given.append(("fold", division.fold.tolist()))
     for kind, values in given:
-        for first, other in check_given_split(values, division.units, collection.table.ids):
-            why = "the same image" if _same(collection, place[first], place[other]) else "the same group"
-            values_there = f"{values[place[first]]} and {values[place[other]]}"
-            texts.append(f"{first} and {other}: {why}, but {kind} {values_there}")
+        for first, other in check_given_split(values, division.units, range(len(collection))):
+            why = _why(collection, first, other)
+            texts.append(
+                f"{table.ids[first]} and {table.ids[other]}: {why}, but {kind} {values[first]} and {values[other]}"
+            )
     return texts
 
 
@@ -138,7 +167,7 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     """
     table = collection.table
     fold = None if table.fold is None else table.fold.tolist()
-    labels = json.dumps([table.class_names, table.labels.tobytes().hex(), table.split, fold, table.group])
+    labels = json.dumps([table.class_names, table.labels.tobytes().hex(), table.split, fold, table.group, table.source])
     images = json.dumps([table.ids, collection.hashes])
     return {
         "cache format": FORMAT_VERSION,
@@ -151,16 +180,28 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     }
 
 
+def bad_rows(collection: Collection, reasons: Sequence[str]) -> list[dict[str, Any]]:
+    """Id, path, line and reason of each image with a reason why it cannot be used."""
+    table = collection.table
+    return [
+        {"id": table.ids[row], "path": brief(collection.paths[row]), "line": table.lines[row], "reason": reason}
+        for row, reason in enumerate(reasons)
+        if reason
+    ]
+
+
 def index_rows(collection: Collection, division: Division) -> list[Row]:
     """The rows of index.csv; every image must have been read."""
     table = collection.table
     fold = [None] * len(collection) if division.fold is None else division.fold.tolist()
-    group = table.group or [""] * len(collection)
-    columns = zip(table.ids, division.split, fold, group, collection.paths, collection.infos, strict=True)
-    return [Row(*row, str(path), info.width, info.height, info.sha1) for *row, path, info in columns]
+    group, source = table.group or [""] * len(collection), table.source or [""] * len(collection)
+    columns = zip(table.ids, division.split, fold, group, collection.paths, collection.infos, source, strict=True)
+    return [Row(*row, joined(path), info.width, info.height, info.sha1, name) for *row, path, info, name in columns]
 
 
-def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers: int, description: str) -> list[Any]:
+def _on_files(
+    function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
+) -> list[Any]:
     pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
     answers: list[list[Any]] = [[] for _ in pieces]
     tasks = [(piece, *extra) for piece in pieces]
@@ -169,7 +210,7 @@ def _on_files(function: Any, paths: list[Path], extra: tuple[Any, ...], workers:
     return [item for answer in answers for item in answer]
 
 
-def _or_reason(function: Any, path: Path, *extra: Any) -> Any:
+def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:
     try:
         return function(path, *extra)
     except ImageError as error:
@@ -180,6 +221,13 @@ def _take(values: Any, rows: list[int]) -> Any:
     return None if values is None else [values[row] for row in rows]
 
 
-def _same(collection: Collection, first: int, other: int) -> bool:
-    one, two = collection.infos[first], collection.infos[other]
-    return bool(one and two and one.sha1 == two.sha1)
+def _why(collection: Collection, first: int, other: int) -> str:
+    """Why two rows of one unit belong together; others of the unit may lie between them."""
+    for words, keys in (
+        ("the same image", collection.hashes),
+        ("the same group", collection.table.group),
+        ("nearly the same image", collection.near),
+    ):
+        if keys and keys[first] and keys[first] == keys[other]:
+            return words
+    return "joined by others"

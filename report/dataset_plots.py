@@ -3,8 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from report import style
 
@@ -12,6 +14,8 @@ LONGEST_NAME = 34  # characters before a class name is cut
 COLUMNS = 6
 CAPTION_LINES = 4
 CELL = (2.1, 2.85)  # an image with its texts, inches
+TILES = 4  # channels in a row below an image
+NAMES_LINE = 0.16  # inches
 MARGIN, HEADING = 0.12, 0.4  # inches
 TALLEST = 120  # inches; PNG readers give up on much more
 
@@ -51,34 +55,70 @@ def draw_class_counts(class_names: Sequence[str], counts: dict[str, np.ndarray],
     style.save(figure, path)
 
 
-def draw_preview(images: np.ndarray, ids: Sequence[str], labels: Sequence[Sequence[str]], path: Path) -> None:
+def draw_preview(
+    images: np.ndarray,
+    ids: Sequence[str],
+    labels: Sequence[Sequence[str]],
+    path: Path,
+    channels: Sequence[str] = (),
+) -> None:
     """Draw a contact sheet: prepared images with their ids and labels below.
 
+    Named channels are shown composed in their colours, and apart in gray below.
+
     Args:
-        images: (n, H, W, C) uint8, C 1 or 3.
+        images: (n, H, W, C) uint8.
         ids: n ids.
         labels: the class names of each image.
         path: the PNG.
+        channels: C names; none where the images are pictures, gray or RGB.
     """
+    apart = len(channels) > 1
+    strip = -(-len(channels) // TILES) * ((CELL[0] - MARGIN) / TILES + NAMES_LINE) if apart else 0.0
+    cell = CELL[0], CELL[1] + strip
     columns = min(COLUMNS, max(len(images), 3))
     rows = -(-len(images) // columns)
-    figure, axes = style.figure(CELL[0] * columns + MARGIN, CELL[1] * rows + HEADING)
+    figure, axes = style.figure(cell[0] * columns + MARGIN, cell[1] * rows + HEADING)
     # One axes with inches as its unit: two dozen axes take seconds to lay out.
     figure.set_layout_engine("none")
     axes.set_position((0, 0, 1, 1))
     axes.set_axis_off()
     axes.text(MARGIN, HEADING / 2, "What a model will see", fontweight="bold", fontsize=11, va="center")
+    colours = style.channel_colours(channels) if apart else {}
     for place, (pixels, name, names) in enumerate(zip(images, ids, labels, strict=True)):
-        left, top = MARGIN + place % columns * CELL[0], HEADING + place // columns * CELL[1] + 0.2
-        side = CELL[0] - MARGIN
-        shown = pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
-        extent = (left, left + side, top + side, top)
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="antialiased", extent=extent)
+        left, top = MARGIN + place % columns * cell[0], HEADING + place // columns * cell[1] + 0.2
+        side = cell[0] - MARGIN
+        shown = composed(pixels, list(colours.values())) if apart else pixels
+        _show(axes, shown, left, top, side)
         axes.text(left, top - 0.06, shortened(name, 28), fontsize=8, fontweight="bold")
+        if apart:
+            _show_channels(axes, pixels, colours, left, top + side)
         text, colour = (caption(names), "0.2") if names else ("no label", style.VERMILION)
-        axes.text(left, top + side + 0.06, text, va="top", fontsize=7, color=colour)
-    axes.set(xlim=(0, CELL[0] * columns + MARGIN), ylim=(CELL[1] * rows + HEADING, 0), aspect="equal")
+        axes.text(left, top + side + strip + 0.06, text, va="top", fontsize=7, color=colour)
+    axes.set(xlim=(0, cell[0] * columns + MARGIN), ylim=(cell[1] * rows + HEADING, 0), aspect="equal")
     style.save(figure, path)
+
+
+def composed(pixels: np.ndarray, colours: Sequence[str]) -> np.ndarray:
+    """Channels (H, W, C) uint8 as the light of their colours, added up: (H, W, 3) uint8."""
+    weights = np.array([to_rgb(colour) for colour in colours])
+    return np.rint(pixels @ weights).clip(0, 255).astype(np.uint8)
+
+
+def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left: float, top: float) -> None:
+    """Each channel in gray under its name, in rows of `TILES`."""
+    side = (CELL[0] - MARGIN) / TILES
+    for number, (name, colour) in enumerate(colours.items()):
+        x, y = left + number % TILES * side, top + NAMES_LINE + number // TILES * (side + NAMES_LINE)
+        _show(axes, pixels[..., number : number + 1], x, y, side * 0.97)
+        # The name's bar has the colour; the name itself stays readable.
+        axes.plot([x, x + side * 0.97], [y - 0.015] * 2, color=colour, linewidth=2, solid_capstyle="butt")
+        axes.text(x, y - 0.045, shortened(name, 9), fontsize=5.5, color="0.2")
+
+
+def _show(axes: Any, pixels: np.ndarray, left: float, top: float, side: float) -> None:
+    shown = pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
+    axes.imshow(shown, interpolation="antialiased", extent=(left, left + side, top + side, top))
 
 
 def caption(names: Sequence[str], width: int = 32) -> str:

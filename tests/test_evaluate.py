@@ -191,7 +191,7 @@ def test_mistakes_are_said_in_a_line(tmp_path):
         evaluate.main(evaluate.Config(run_dirs=(directory, directory)))
     with pytest.raises(InputError, match=r"thresholds\.json does not exist"):
         evaluated(directory, thresholds_dir=tmp_path)
-    with pytest.raises(InputError, match="no scores are stored"):
+    with pytest.raises(InputError, match="no scores of images with known labels are stored"):
         evaluated(make_run(tmp_path / "bare", splits=(), tuned=False))
     broken = make_run(tmp_path / "nan", tuned=False)
     stored = run_folder.open_run(broken).scores("test")

@@ -16,6 +16,7 @@ from data.cache import open_cache
 from data.faults import InputError
 from data.images import Preparation, prepare
 
+FILES = {"image_dir": "images", "labels_csv": "labels.csv", "classes_file": "classes.txt"}
 CLASSES = ["Nucleoplasm", "N/A", "Golgi [apparatus]"]
 
 
@@ -27,8 +28,8 @@ class Made:
 
     def config(self, **changes) -> preprocess.Config:
         options = {
-            "image_dir": self.folder / "images",
-            "labels_csv": self.folder / "labels.csv",
+            "image_dir": (self.folder / "images",),
+            "labels_csv": (self.folder / "labels.csv",),
             "classes_file": self.folder / "classes.txt",
             "cache_dir": self.folder / "cache",
             "size": 16,
@@ -297,8 +298,8 @@ def test_images_without_a_row_are_a_warning(made, capsys):
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "val_fraction = 0.5 and test_fraction = 0.5"),
         ({"folds": 1}, "folds = 1"),
         ({"folds": 29}, "folds = 29"),
-        ({"image_dir": Path("nowhere")}, "nowhere is not a folder"),
-        ({"labels_csv": Path("nowhere.csv")}, "nowhere.csv"),
+        ({"image_dir": (Path("nowhere"),)}, "nowhere is not a folder"),
+        ({"labels_csv": (Path("nowhere.csv"),)}, "nowhere.csv"),
     ],
 )
 def test_nonsense_is_refused_with_its_field(made, changes, words):
@@ -314,7 +315,7 @@ def test_the_header_itself_is_sound():
 
 def test_a_mistake_in_the_shell_is_one_message(made, shell):
     spoil(made)
-    options = [f"--{name}={getattr(made.config(), name)}" for name in ("image_dir", "labels_csv", "classes_file")]
+    options = [f"--{name}={made.folder / file}" for name, file in FILES.items()]
     printed = shell(
         "preprocess.py", *options, "--cache_dir", made.folder / "cache", "--size=16", "--workers=1", fails=True
     )
@@ -325,8 +326,8 @@ def test_real_images_report_their_traps(cell_data, tmp_path, capsys):
     source = cell_data / "chula_rbc12"
     preprocess.main(
         preprocess.Config(
-            image_dir=source / "images",
-            labels_csv=source / "labels.csv",
+            image_dir=(source / "images",),
+            labels_csv=(source / "labels.csv",),
             classes_file=source / "classes.txt",
             cache_dir=tmp_path / "cache",
             size=16,

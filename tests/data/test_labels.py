@@ -77,6 +77,29 @@ def test_a_column_for_each_class(read):
     assert table.split == ["train", "val", "test"]
 
 
+def test_a_question_mark_makes_a_class_unknown(read):
+    table, faults = read("Id,Target\na,2 ?0\nb,?01\nc,\nd,?\ne,1 ?\n", NAMES)
+    assert faults == [] and table.form == "ids"
+    unknown = UNKNOWN
+    assert table.labels.tolist() == [[unknown, 0, 1], [0, unknown, 0], [0, 0, 0], [unknown] * 3, [unknown, 1, unknown]]
+    table, faults = read("Id,Target\na,N/A|?Golgi\nb,? Cytosol;N/A\nc,?\n")
+    assert faults == [] and (table.form, table.class_names) == ("names", ["Cytosol", "Golgi", "N/A"])
+    assert table.labels.tolist() == [[0, unknown, 1], [unknown, 0, 1], [unknown] * 3]
+
+
+def test_a_class_may_be_called_by_a_question_mark(read):
+    table, faults = read("Id,Target\na,?odd\nb,??odd|Golgi\n", "Golgi\n?odd\n")
+    assert faults == []
+    assert table.labels.tolist() == [[0, 1], [1, UNKNOWN]]
+
+
+@pytest.mark.parametrize(("empty_target", "expected"), [("none", [0, 0]), ("unknown", [UNKNOWN, UNKNOWN])])
+def test_what_an_empty_target_means(tmp_path, empty_target, expected):
+    (tmp_path / "labels.csv").write_text("Id,Target\na,0 1\nb,\n")
+    table = read_labels(tmp_path / "labels.csv", None, Faults(), empty_target=empty_target)
+    assert table.labels.tolist() == [[1, 1], expected]
+
+
 def test_columns_follow_the_classes_file_and_others_are_named_as_unused(read):
     table, faults = read("Id,Cytosol,note,Golgi,Target\na,1,far,0,1\nb,0,near,,0\n", "Golgi\nCytosol\nTarget\n")
     assert faults == []
@@ -154,7 +177,10 @@ def test_an_unknown_name_comes_with_the_nearest(read):
         ("", "labels.csv is empty"),
         ("Id,Target\n", "labels.csv has a header but no rows"),
         ("a,0\nb,1\n", "no column Id; the columns are 'a', '0'; accepted are"),
-        ("Id;Target\na;0\n", "no column Id; the columns are 'Id;Target'; accepted are"),
+        ("Id:Target\na:0\n", "no column Id; the columns are 'Id:Target'; accepted are"),
+        ("Id;Target\na;Golgi;Cytosol\n", "line 2: 3 fields where the header has 2; separate class names by |"),
+        ("Id,Target\na,0 ?0\nb,?\n", "line 2: '0' stands in one Target with and without ?; keep one"),
+        ("Id,Target\na,0 ??1\nb,1\n", "line 2: '?1' is not a class id"),
         ("Id\na\n", "no column Target"),
         ("Id,Target,id\na,0,b\n", "columns of equal name: 'id'"),
         ("Id,x,x\na,0,1\n", "columns of equal name: 'x'"),
@@ -176,8 +202,17 @@ def test_an_unknown_name_comes_with_the_nearest(read):
         ("Id,Target\na,0\nb,10000\n", "line 3: class id 10000 is out of range: without a classes_file ids"),
         ('Id,Target\na,0\nb,"0,6"\n', "line 3: '0,6' is not a class id; ids are whole numbers separated by spaces"),
         ("Id,Target\na,\nb,\n", "no row has a class and no classes_file names any"),
-        ("Id,Target\na,0\n".encode("utf-16"), "line 1: not UTF-8 text"),
-        (b"Id,Target\na,0\nb\xe9,1\n", "line 3: not UTF-8 text"),
+        ("Id,Target\na,0\n".encode("utf-16")[:-1], ": not UTF-16, as it begins; save it again"),
+        (b"\xef\xbb\xbfId,Target\na,0\nb\xe9,1\n", "line 3: not UTF-8, as it begins; save it again"),
+        (b"Id,Target\na\x81,0\n", "line 2: neither UTF-8, UTF-16 nor Windows-1252 text; save it again"),
+        (
+            "Id,Target\na,0\nклетка,1\n".encode("windows-1251"),
+            "line 3: not UTF-8, and as Windows-1252 it reads 'êëåòêà,1'",
+        ),
+        ("Id,Target\n细胞核,1\n".encode("gbk"), "line 2: not UTF-8, and as Windows-1252 it reads"),
+        ("Id,Target\nRéseau,1\n".encode("mac-roman"), "line 2: not UTF-8, and as Windows-1252 it reads"),
+        ("Id,Target\né,0\n".encode() + b"\xe9,1\n", "line 3: a character that is not UTF-8, though others are"),
+        (b"PK\x03\x04\x14\0", 'is a workbook, not text; save it from the spreadsheet as "CSV UTF-8"'),
     ],
 )
 def test_faults_of_the_file(read, content, expected):
@@ -193,7 +228,7 @@ def test_faults_of_the_file(read, content, expected):
         ("a\nb\na\n", "classes.txt, line 3: class name 'a' is also in line 1"),
         ("a\n\nb\n", "classes.txt, line 2: no class name"),
         ("a\nb\0\n", "classes.txt, line 2: class name 'b\\x00' holds a control character"),
-        (b"a\n\xff\n", "classes.txt, line 2: not UTF-8 text"),
+        (b"a\n\x81\n", "classes.txt, line 2: neither UTF-8, UTF-16 nor Windows-1252 text"),
     ],
 )
 def test_faults_of_the_classes_file(read, classes, expected):
@@ -238,8 +273,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, form, data):
     names = data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True))
     possible = ["007", "7", "a b", "1.0", "x,y", 'say "x"', "é", "null", "-"]
     ids = data.draw(st.lists(st.sampled_from(possible), unique=True))
-    values = st.sampled_from([0, 1, UNKNOWN] if form == "columns" else [0, 1])
-    labels = data.draw(arrays(np.uint8, (len(ids), len(names)), elements=values))
+    labels = data.draw(arrays(np.uint8, (len(ids), len(names)), elements=st.sampled_from([0, 1, UNKNOWN])))
     folder = tmp_path_factory.mktemp("written")
     write_labels(folder / "labels.csv", ids, labels, names, form)
     (folder / "classes.txt").write_text("\n".join(names), encoding="utf-8")
@@ -251,12 +285,10 @@ def test_what_is_written_is_read_again(tmp_path_factory, form, data):
         np.testing.assert_array_equal(table.labels, labels)
 
 
-def test_a_form_that_cannot_hold_the_labels_is_refused(tmp_path):
-    unknown = np.array([[UNKNOWN, 1]], dtype=np.uint8)
-    with pytest.raises(ValueError, match="unknown"):
-        write_labels(tmp_path / "labels.csv", ["a"], unknown, ["x", "y"], "ids")
+@pytest.mark.parametrize("name", ["x|y", "x;y", "?x"])
+def test_a_form_that_cannot_hold_the_names_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"\|"):
-        write_labels(tmp_path / "labels.csv", ["a"], unknown[:, 1:], ["x|y"], "names")
+        write_labels(tmp_path / "labels.csv", ["a"], np.ones((1, 1), np.uint8), [name], "names")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -274,6 +306,8 @@ def test_statistics_by_hand():
     assert found["imbalance_ratio"] == [1.0, 2.0, 4.0, None]
     assert found["mean_imbalance_ratio"] == pytest.approx(7 / 3)
     assert label_statistics(labels[:0])["rows"] == 0
+    with_unknown = label_statistics(np.vstack([labels, np.full((2, 4), UNKNOWN, np.uint8)]))
+    assert with_unknown == {**found, "rows": 7}
 
 
 @real_data

@@ -45,7 +45,9 @@ def test_ids_that_point_outside_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("7", "no such image"),
+        ("7", "no such image; 007.png is there: were zeros stripped by a spreadsheet?"),
+        ("8", "no such image"),
+        ("0007", "no such image"),
         ("a.png", "no such image (there is a.jpg)"),
         ("b", "fits 2 images: b.jpg, b.png; give the id its extension"),
         (".", "no such image"),
@@ -58,6 +60,19 @@ def test_ids_without_one_image_are_refused(folder, name, reason):
 
 def test_two_ids_of_one_image_are_refused(folder):
     assert match(folder, "a", "a.jpg")[2] == ["line 3, id 'a.jpg': names the same image as id 'a' of line 2"]
+
+
+def test_stripped_zeros_are_said_once_where_they_explain_all(folder):
+    for name in ("008.png", "plate/009.png", "0010.tif"):
+        (folder / name).touch()
+    _, _, faults = match(folder, "7", "a", "8", "plate/9", "10")
+    assert len(faults) == 1
+    assert faults[0].startswith(
+        "line 2, id '7': no such image; 007.png is there, and so for the 3 other ids without an"
+    )
+    assert "were zeros stripped by a spreadsheet? Give the Id column the format Text" in faults[0]
+    _, _, faults = match(folder, "7", "8", "x")
+    assert len(faults) == 3
 
 
 def test_all_faults_are_listed(folder):

@@ -32,7 +32,7 @@ def test_a_worker_killed_from_outside_is_explained():
 
 
 def test_workers_import_no_framework():
-    heavy = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "cv2"}
+    heavy = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "cv2", "tifffile", "imagecodecs"}
     code = f"import sys, data.survey, data.cache_writer; print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

@@ -1,0 +1,117 @@
+"""Labels given by folders: image_dir/CLASS/…/image, below train, val and test where the set is divided already."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from data.faults import Faults, InputError
+from data.images import find_images
+from data.labels import LabelTable
+from data.splits import SPLITS
+from data.spreadsheet import clean, quoted, read_class_names, some
+
+ONE_OR_ALL = "keep one of them, or give it all these classes with --duplicates union"
+
+
+def read_class_folders(
+    image_dir: Path, classes_file: Path | None, duplicates: Literal["error", "union"], faults: Faults
+) -> LabelTable:
+    """Take the name of the folder that an image lies in for its class.
+
+    An image that lies in several classes' folders, by the same name and with the same bytes, is one image. Images of
+    the same name with other bytes are other images.
+
+    Args:
+        image_dir: holds a folder for each class, subfolders of these included; or folders train, val and test that do.
+        classes_file: a class name a line, which gives names and order, also to folders called by class ids; None takes
+            the folders' names, sorted.
+        duplicates: what an image in several classes' folders is: a fault, or one row with all these classes.
+        faults: gets images in no class's folder, folders that are no class, and images in several if that is one.
+
+    Returns:
+        A row an image: its path inside `image_dir` is its id; of an image in several folders the first of its paths.
+        There are no lines: all are 0.
+    """
+    table = LabelTable(form="folders")
+    names = None if classes_file is None else read_class_names(Path(classes_file), faults, table.notes)
+    try:
+        found = find_images(image_dir)
+    except InputError as error:
+        faults.add(str(error))
+        return table
+    divided = all(name.split("/")[0].casefold() in SPLITS for name in found)
+    depth = 1 if divided else 0
+    loose = [name for name in found if name.count("/") <= depth]
+    if loose:
+        faults.add(f"{len(loose):,} images in {image_dir} lie in no class's folder: {some(loose)}; {_way_out(divided)}")
+    placed = {name: clean(name.split("/")[depth]) for name in found if name.count("/") > depth}
+    index = _class_index(sorted(set(placed.values())), names, classes_file, image_dir, faults)
+    table.class_names = names or list(index)
+    rows = [row for row in _images(found, placed, depth) if placed[row[0]] in index]
+    table.labels = np.zeros((len(rows), len(table.class_names)), dtype=np.uint8)
+    for number, copies in enumerate(rows):
+        table.labels[number, [index[placed[name]] for name in copies]] = 1
+    several = [copies for copies in rows if len(copies) > 1]
+    if several and duplicates == "error":
+        for copies in several:
+            faults.add(f"one image in {len(copies)} classes' folders: {', '.join(copies)}; {ONE_OR_ALL}")
+    elif several:
+        table.warnings.append(f"{len(several):,} images in several classes' folders have all these classes")
+    table.ids, table.lines = [copies[0] for copies in rows], [0] * len(rows)
+    table.split = [name.split("/")[0].casefold() for name in table.ids] if divided else None
+    how = "folders train, val and test hold one for each class" if divided else "a folder for each class"
+    table.notes.insert(0, f"{image_dir}: {how}: {some([quoted(name) for name in index])}")
+    empty = sorted(folder.name for folder in Path(image_dir).iterdir() if folder.is_dir() and not any(folder.iterdir()))
+    if empty:
+        table.warnings.append(f"folders without images: {some(empty)}")
+    return table
+
+
+def _way_out(divided: bool) -> str:
+    inside = "a class's folder inside train, val or test" if divided else "the folder of their class"
+    return f"move them into {inside}, or give --labels_csv"
+
+
+def _class_index(
+    folders: list[str], names: Sequence[str] | None, classes_file: Path | None, image_dir: Path, faults: Faults
+) -> dict[str, int]:
+    """The number of the class that each folder stands for; a folder that is no class is a fault and left out."""
+    if names is None:
+        return {name: number for number, name in enumerate(folders)}
+    numbers = {name: number for number, name in enumerate(names)}
+    if folders and not numbers.keys() & set(folders) and all(re.fullmatch("[0-9]{1,9}", name) for name in folders):
+        numbers = {name: int(name) for name in folders if int(name) < len(names)}
+    for name in folders:
+        if name not in numbers:
+            near = get_close_matches(name, names, n=1)
+            hint = f"; did you mean {quoted(near[0])}?" if near else ""
+            faults.add(f"{image_dir}: the folder {quoted(name)} is no class of {Path(classes_file).name}{hint}")
+    return {name: numbers[name] for name in folders if name in numbers}
+
+
+def _images(found: dict[str, Path], placed: dict[str, str], depth: int) -> list[list[str]]:
+    """The paths of each image: several where they differ in the class's folder only and hold the same bytes."""
+    namesakes: dict[tuple[str, ...], list[str]] = {}
+    for name in placed:
+        parts = name.split("/")
+        namesakes.setdefault((*parts[:depth], *parts[depth + 1 :]), []).append(name)
+    images: dict[tuple[str, str], list[str]] = {}
+    for names in namesakes.values():
+        for name in names:
+            digest = _digest(found[name]) if len(names) > 1 else ""
+            images.setdefault((names[0], digest), []).append(name)
+    return sorted(images.values())
+
+
+def _digest(path: Path) -> str:
+    """The sha1 of a file; a file that cannot be read equals no other, and is named when it is to be decoded."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha1").hexdigest()
+    except OSError:
+        return str(path)

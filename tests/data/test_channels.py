@@ -1,0 +1,124 @@
+"""Which files make an image: names by a pattern, columns of paths, single files, and all that does not fit."""
+
+from pathlib import Path
+
+import pytest
+
+from data.channels import brief, channel_faults, find_channel_images, joined, match_images, read_path_columns
+from data.faults import Faults, InputError
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def match(folder, ids, channels, pattern="{id}_{channel}", columns=None):
+    faults = Faults()
+    lines = list(range(2, len(ids) + 2))
+    images, unclaimed, separate = match_images(ids, lines, folder, channels, pattern, columns, faults)
+    names = [joined(image).replace(f"{folder}/", "") for image in images]
+    return names, unclaimed, separate, faults.texts
+
+
+@pytest.mark.parametrize(
+    ("files", "pattern", "image_id"),
+    [
+        (["a_red.png", "a_green.png"], "{id}_{channel}", "a"),
+        (["a_red.png", "a_green.tif"], "{id}_{channel}", "a.png"),
+        (["a_b_RED.png", "a_b_Green.png"], "{id}_{channel}", "a_b"),
+        (["plate 1/a_red.png", "plate 1/a_green.png"], "{id}_{channel}", "plate 1/a"),
+        (["red/a.png", "green/a.png"], "{channel}/{id}", "a"),
+        (["a-chred.tif", "a-chgreen.tif", "a-chred.png"], "{id}-ch{channel}.tif", "a"),
+        (["a/a_red.png", "a/a_green.png", "a/b_red.png"], "{id}/{id}_{channel}", "a"),
+        (["a(1)+red.png", "a(1)+green.png"], "{id}+{channel}", "a(1)"),
+    ],
+)
+def test_a_pattern_finds_the_files_of_an_image(tmp_path, files, pattern, image_id):
+    names, unclaimed, separate, faults = match(touched(tmp_path, *files), [image_id], "red,green", pattern)
+    assert not faults
+    assert names == ["|".join(files[:2])]
+    assert unclaimed == []
+    assert separate
+
+
+def test_images_of_one_file_are_found_too_and_pictures_are_always_one_file(tmp_path):
+    touched(tmp_path, "a.tif", "b_red.png", "b_green.png")
+    assert match(tmp_path, ["a"], "red,green") == (["a.tif"], ["b_green.png", "b_red.png"], False, [])
+    assert match(tmp_path, ["b_red"], "rgb")[:3] == (["b_red.png"], ["a.tif", "b_green.png"], False)
+    names, unclaimed, separate, faults = match(tmp_path, ["b"], "red,green")
+    assert (names, unclaimed, separate, faults) == (["b_red.png|b_green.png"], [], True, [])
+
+
+def test_every_image_that_is_not_whole_is_named(tmp_path):
+    touched(tmp_path, "a_red.png", "a_green.png", "b_red.png", "c_red.png", "c_red.tif", "c_green.png", "d_green.png")
+    faults = match(tmp_path, ["a", "b", "c", "x", "a.png"], "red,green")[3]
+    assert faults == [
+        "line 3, id 'b': b_green is missing (there is b_red.png)",
+        "line 4, id 'c': c_red.png and c_red.tif are the same channel; remove one",
+        "line 5, id 'x': no such image (no x_red, x_green)",
+        "line 6, id 'a.png': names the same image as line 2",
+    ]
+    assert match(tmp_path, ["a"], "red,green")[1] == ["b", "c", "d"]
+    with pytest.raises(InputError, match=r"(?s)b_green is missing.*c_red.png and c_red.tif.*d_red is missing"):
+        find_channel_images(tmp_path, "red,green", "{id}_{channel}")
+    with pytest.raises(InputError, match="no file is named as Id-red, Id-green"):
+        find_channel_images(tmp_path, "red,green", "{id}-{channel}")
+
+
+def test_a_folder_without_images_is_one_fault(tmp_path):
+    assert "holds no image" in match(tmp_path, ["a"], "rgby")[3][0]
+    assert "is not a folder" in match(tmp_path / "nowhere", ["a"], "rgby")[3][0]
+
+
+def test_columns_of_paths(tmp_path):
+    touched(tmp_path / "images", "p/1.png", "p/2.png", "q/2.png")
+    table = tmp_path / "labels.csv"
+    table.write_text("Id,Target,Path_Red,path_green\na,0,p/1.png,p/2\nb,1,../x.png,\n", encoding="utf-8")
+    columns = read_path_columns(table, "green,red", Faults())
+    assert columns == {2: ["p/2", "p/1.png"], 3: ["", "../x.png"]}
+    names, unclaimed, separate, faults = match(tmp_path / "images", ["a", "b"], "green,red", columns=columns)
+    assert names == ["p/2.png|p/1.png"]
+    assert unclaimed == ["q/2.png"]
+    assert separate
+    assert faults == [
+        "line 3, id 'b': path_green is empty",
+        "line 3, id 'b': path_red '../x.png': points outside image_dir",
+    ]
+    assert read_path_columns(table, "rgb", Faults()) is None
+    assert read_path_columns(table, "dapi", Faults()) is None
+    lacking = Faults()
+    assert read_path_columns(table, "red,blue", lacking) is None
+    assert lacking.texts == ["labels.csv: no column path_blue, though it has columns for other channels"]
+
+
+@pytest.mark.parametrize("channels", ["rgb", "gray", "rgby", "dapi", "DAPI, Alexa 488"])
+@pytest.mark.parametrize("axes", ["", "YX", "CYX", "TZCYX", "YXS"])
+def test_sound_options_have_no_fault(channels, axes):
+    assert channel_faults(channels, "{id}-ch{channel}.tif", axes) == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "pattern", "axes", "field"),
+    [
+        ("", "{id}_{channel}", "", "channels"),
+        ("a,a", "{id}_{channel}", "", "channels"),
+        ("a|b", "{id}_{channel}", "", "channels"),
+        ("rgb", "{channel}", "", "channel_pattern"),
+        ("rgb", "{id}_{stain}{channel}", "", "channel_pattern"),
+        ("rgb", "{id}_{channel}", "cyx", "axes"),
+        ("rgb", "{id}_{channel}", "CY", "axes"),
+        ("rgb", "{id}_{channel}", "CYXQ", "axes"),
+    ],
+)
+def test_unsound_options_are_named(channels, pattern, axes, field):
+    (fault,) = channel_faults(channels, pattern, axes)
+    assert fault.startswith(f"{field} = ")
+
+
+def test_messages_name_a_shared_folder_once():
+    assert brief(Path("x/a.png")) == "x/a.png"
+    assert brief((Path("x/a_r.png"), Path("x/a_g.png"))) == "x/a_r.png|a_g.png"
+    assert brief((Path("r/a.png"), Path("g/a.png"))) == "r/a.png|g/a.png"

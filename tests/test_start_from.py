@@ -1,0 +1,137 @@
+"""train.py --start_from: weights by layer, outputs by class name, and a clear line where a run does not fit."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import models
+import run_folder
+from data.cache import open_cache
+from data.faults import InputError
+from training import start_from
+
+SHAPE, STANDARD = (16, 16, 3), {"mean": [90.0, 80.0, 70.0], "std": [50.0, 40.0, 30.0]}
+
+
+def built(classes: int, **options):
+    return models.build("cnn", SHAPE, classes, **STANDARD, **{"batch_norm": True, **options})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of three classes, without training."""
+    folder = tmp_path_factory.mktemp("run")
+    run_folder.create_run(folder, {"cache": {"class_names": ["a", "b", "c"], "preparation": {}, "counts": {}}}, False)
+    models.with_probabilities(built(3)).save(folder / run_folder.MODEL)
+    run_folder.finish_run(folder)
+    return run_folder.open_run(folder)
+
+
+def logits(model, images):
+    return model.predict(images, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a", "b", "c"], "outputs of 3 classes"),
+        (["c", "a", "b"], "outputs of 3 classes"),
+        (["new", "c", "a", "newer", "b"], "2 new classes start fresh (new, newer)"),
+        (["b"], "2 classes dropped (a, c)"),
+        (["x", "a"], "outputs of 1 classes; 1 new classes start fresh (x); 2 classes dropped (b, c)"),
+    ],
+)
+def test_kept_classes_have_the_run_s_logits(run, names, words):
+    images = np.random.default_rng(0).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    model = built(len(names))
+    fresh = dict(zip(names, model.get_layer("logits").get_weights()[0].T.copy(), strict=True))
+    assert words in start_from.take_over(model, run, names)
+    before, now = 1 / (1 + np.exp(-logits(model, images))), run.load_model().predict(images, verbose=0)
+    for place, name in enumerate(names):
+        if name in run.class_names:
+            np.testing.assert_allclose(before[:, place], now[:, run.class_names.index(name)], rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_array_equal(model.get_layer("logits").get_weights()[0][:, place], fresh[name])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"global_pooling": True}, "layer dense holds"), ({"batch_norm": False}, "batch_norm1 only there")],
+)
+def test_another_architecture_is_refused(run, options, words):
+    model = built(3, **options)
+    with pytest.raises(InputError) as raised:
+        start_from.take_over(model, run, ["a", "b", "c"])
+    assert "has another architecture" in str(raised.value)
+    assert words in str(raised.value)
+
+
+def edited_cache(source, folder, edit):
+    shutil.copytree(source, folder)
+    meta = json.loads((folder / "cache.json").read_text())
+    edit(meta, folder)
+    (folder / "cache.json").write_text(json.dumps(meta))
+    return folder
+
+
+def add_class(meta, folder):
+    """Two classes change places and one is added, as in a set that has grown."""
+    labels = np.load(folder / "labels.npy")
+    labels = np.column_stack([labels[:, 1], labels[:, 0], labels[:, 2:], labels[:, :1]])
+    np.save(folder / "labels.npy", labels)
+    names = meta["class_names"]
+    meta["class_names"] = [names[1], names[0], *names[2:], "brand new"]
+    for counts in meta["counts"].values():
+        for kind in ("positives", "known"):
+            counts[kind] = [counts[kind][1], counts[kind][0], *counts[kind][2:], counts[kind][0]]
+    meta["mean"] = [value + 9 for value in meta["mean"]]
+
+
+def test_a_run_goes_on_with_more_classes_from_the_shell(made_run, made_cache, shell, tmp_path):
+    cache = edited_cache(made_cache, tmp_path / "cache", add_class)
+    options = ("train.py", "--cache_dir", cache, "--epochs", 1, "--learning_rate", "1e-12")
+    printed = shell(*options, "--run_dir", tmp_path / "second", "--start_from", made_run)
+    assert "outputs of 29 classes; 1 new classes start fresh (brand new)" in printed
+    assert "Warning" not in printed
+    # A chain keeps the scaling of its first run, whatever the mean of each cache.
+    shell(*options, "--run_dir", tmp_path / "third", "--start_from", tmp_path / "second")
+    images = open_cache(cache).gather(np.arange(20))
+    first, third = run_folder.open_run(made_run), run_folder.open_run(tmp_path / "third")
+    assert third.config["scaling"]["mean"] == first.cache["mean"]
+
+    def hidden(run):
+        import keras
+
+        model = run.load_model()
+        return keras.Model(model.input, model.get_layer("conv1").output).predict(images, verbose=0)
+
+    np.testing.assert_allclose(hidden(third), hidden(first), rtol=1e-3, atol=1e-3)
+
+
+def test_a_run_that_does_not_fit_is_one_clear_line(made_run, made_cache, made_set, shell, tmp_path):
+    common = ("train.py", "--run_dir", tmp_path / "run", "--start_from")
+    assert "nowhere is not a run" in shell(*common, "nowhere", "--cache_dir", made_cache, fails=True)
+    refused = shell(*common, made_run, "--cache_dir", made_cache, "--global_pooling", fails=True)
+    assert f"error: start_from {made_run} has another architecture: layer dense" in refused
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_images_are_refused_and_images_seen_in_training_named(made_run, made_cache, tmp_path):
+    def smaller(meta, folder):
+        meta["channels"] = ["red", "green", "other"]
+
+    cache = open_cache(edited_cache(made_cache, tmp_path / "channels", smaller))
+    with pytest.raises(InputError, match=r"images of 32 × 32 × 3 \(red, green, blue\), but .* \(red, green, other\)"):
+        start_from.check_images(run_folder.open_run(made_run), cache)
+
+    def moved(meta, folder):
+        index = (folder / "index.csv").read_text()
+        (folder / "index.csv").write_text(index.replace(",train,", ",val,", 3))
+        meta["preparation"]["resize"] = "pad"
+
+    cache = open_cache(edited_cache(made_cache, tmp_path / "moved", moved))
+    warnings = start_from.check_images(run_folder.open_run(made_run), cache)
+    assert "resize was stretch, is pad" in warnings[0]
+    assert "was trained on 3 images that are val or test here" in warnings[1]

@@ -1,0 +1,117 @@
+"""Starting from an earlier run's weights, also when classes were added, dropped or put in another order."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from data.cache import Cache
+from data.faults import InputError
+from data.spreadsheet import some
+from run_folder import Run
+
+
+def check_images(run: Run, cache: Cache) -> list[str]:
+    """Whether the run saw images like the cache's.
+
+    Returns:
+        Warnings: a preparation that differs in what does not change the shape, and rows the run was trained on that
+        the cache keeps for validation or test.
+
+    Raises:
+        InputError: their shape or channels differ.
+    """
+    there, here = ((list(meta["image_shape"]), list(meta["channels"])) for meta in (run.cache, cache.meta))
+    if there != here:
+        seen, given = (f"{' × '.join(map(str, shape))} ({', '.join(names)})" for shape, names in (there, here))
+        raise InputError(
+            f"start_from {run.directory} was trained on images of {seen}, but {cache.directory} has {given}; "
+            "make the cache with the same size and channels"
+        )
+    warnings = []
+    stored, prepared = run.preparation, cache.meta["preparation"]
+    if differing := [name for name in prepared if stored.get(name) != prepared[name]]:
+        changes = ", ".join(f"{name} was {stored.get(name)}, is {prepared[name]}" for name in differing)
+        warnings.append(f"{run.directory} was trained on images that were prepared in another way: {changes}")
+    if "train" in run.splits():
+        trained = set(run.scores("train").ids)
+        seen = [
+            name for name, split in zip(cache.ids, cache.split, strict=True) if split != "train" and name in trained
+        ]
+        if seen:
+            warnings.append(
+                f"{run.directory} was trained on {len(seen):,} images that are val or test here ({some(seen)}), so "
+                "their scores will look too good; preprocess.py --keep_split_from keeps them in train"
+            )
+    return warnings
+
+
+def scaling(run: Run) -> dict[str, list[float]]:
+    """The mean and standard deviation that the run's model was built with, which may be those of its own start."""
+    return run.config.get("scaling", run.cache)
+
+
+def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
+    """Give a new model the weights of an earlier run: layers by their names, outputs by the names of their classes.
+
+    Args:
+        model: of logits (N, K), as `models.build` gives; changed in place.
+        run: the earlier run.
+        class_names: K names, the model's outputs.
+
+    Returns:
+        What was taken over, in a line.
+
+    Raises:
+        InputError: the run's model has other layers, or layers of other shapes.
+    """
+    old = run.load_model()
+    output = model.output._keras_history.operation
+    before, now = ({layer.name: layer for layer in each.layers if layer.weights} for each in (old, model))
+    if set(before) != set(now):
+        only = [f"{name} only there" for name in before if name not in now]
+        only += [f"{name} only here" for name in now if name not in before]
+        raise InputError(f"start_from {run.directory} has another architecture: layers {some(only)}; {_way_out()}")
+    wanted = {name: layer.get_weights() for name, layer in now.items()}
+    for name, layer in before.items():
+        stored = layer.get_weights()
+        if name == output.name:
+            stored = [
+                _by_class(one, fresh, run.class_names, class_names)
+                for one, fresh in zip(stored, wanted[name], strict=False)
+            ]
+        shapes = [[tuple(array.shape) for array in arrays if array is not None] for arrays in (stored, wanted[name])]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"start_from {run.directory} has another architecture: layer {name} holds {shapes[0]} there, "
+                f"{shapes[1]} here; {_way_out()}"
+            )
+        wanted[name] = stored
+    for name, arrays in wanted.items():
+        now[name].set_weights(arrays)
+    return _words(run, class_names, len(now))
+
+
+def _by_class(stored: np.ndarray, fresh: np.ndarray, before: Sequence[str], now: Sequence[str]) -> np.ndarray | None:
+    """The fresh array with the stored values of the classes that both know, along the last axis."""
+    if stored.shape[:-1] != fresh.shape[:-1] or stored.shape[-1:] != (len(before),) or fresh.shape[-1:] != (len(now),):
+        return None
+    kept = [name for name in now if name in set(before)]
+    result = fresh.copy()
+    result[..., [now.index(name) for name in kept]] = stored[..., [before.index(name) for name in kept]]
+    return result
+
+
+def _words(run: Run, class_names: Sequence[str], layers: int) -> str:
+    added = [name for name in class_names if name not in run.class_names]
+    dropped = [name for name in run.class_names if name not in class_names]
+    text = f"Started from {run.directory}: {layers} layers, outputs of {len(class_names) - len(added)} classes"
+    if added:
+        text += f"; {len(added)} new classes start fresh ({some(added)})"
+    if dropped:
+        text += f"; {len(dropped)} classes dropped ({some(dropped)})"
+    return text
+
+
+def _way_out() -> str:
+    return "train with the same model and options as that run, or without start_from"
