@@ -12,7 +12,7 @@ from data.cache import open_cache
 from data.faults import InputError
 from training import start_from
 
-SHAPE, STANDARD = (16, 16, 3), {"mean": [90.0, 80.0, 70.0], "std": [50.0, 40.0, 30.0]}
+SHAPE, STANDARD = (32, 32, 3), {"mean": [90.0, 80.0, 70.0], "std": [50.0, 40.0, 30.0]}
 
 
 def built(classes: int, **options):
