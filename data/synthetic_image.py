@@ -32,8 +32,8 @@ class Difficulty:
     unspecific_nuclei: Range = (0.0, 0.04)  # unspecific green light in nuclei
     bleed_through: Range = (0.02, 0.09)  # share of the yellow stain that the green channel catches
     background: Range = (0.0, 0.02)  # light between the cells
-    shot_noise: Range = (0.03, 0.06)  # noise at full light; grows as the root of the light
-    read_noise: Range = (0.008, 0.018)  # noise without light
+    shot_noise: Range = (0.04, 0.08)  # noise at full light; grows as the root of the light
+    read_noise: Range = (0.015, 0.03)  # noise without light
     defocus: Range = (0.9, 1.3)  # factor on the sharpest spot
     illumination: Range = (0.1, 0.4)  # light lost towards the darkest side of the field
     dividing_unlabelled: float = 0.03  # share of fields with a mitosis that the protein has no part in
