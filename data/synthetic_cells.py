@@ -221,12 +221,19 @@ def make_field(
         nucleoli=np.zeros((count, 0, 3)),
         waves=waves,
     )
-    spots = 4
+    return replace(field, nucleoli=_nucleoli(rng, field))
+
+
+def _nucleoli(rng: np.random.Generator, field: Field) -> np.ndarray:
+    """Centre and radius of up to four nucleoli a cell, (cells, 4, 3) pixels; a radius of 0 is none."""
+    count, spots = len(field.centres), 4
     angle = rng.uniform(0, 2 * np.pi, (count, 1)) + np.arange(spots) * (2 * np.pi / spots)
     angle = angle + rng.normal(0, 0.4, (count, spots))
     middles = field.place(np.arange(count)[:, None], angle, rng.uniform(-0.75, -0.35, (count, spots)))
-    sizes = unit * rng.uniform(0.065, 0.115, (count, spots)) * (rng.random((count, spots)) < (1.0, 0.85, 0.6, 0.35))
-    return replace(field, nucleoli=np.concatenate([middles, sizes[..., None]], axis=-1))
+    sizes = (
+        field.unit * rng.uniform(0.065, 0.115, (count, spots)) * (rng.random((count, spots)) < (1.0, 0.85, 0.6, 0.35))
+    )
+    return np.concatenate([middles, sizes[..., None]], axis=-1)
 
 
 def _make_room(
