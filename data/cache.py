@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from data.faults import InputError
-from data.files import read_json
+from data.files import partial_dir, read_json
+from data.pixel_files import PixelFiles
 from data.splits import SPLITS
 
 FORMAT_VERSION = 1
 DESCRIPTION, LABELS, INDEX, SKIPPED = "cache.json", "labels.npy", "index.csv", "skipped.csv"
 INDEX_COLUMNS = ("id", "split", "fold", "group", "path", "width", "height", "sha1", "source")
 REQUIRED = ("class_names", "channels", "image_shape", "preparation", "white_level", "mean", "std", "counts")
-FALLBACK_OPEN_FILES = 128
 
 
 class Cache:
@@ -33,7 +33,7 @@ class Cache:
     """
 
     def __init__(
-        self, directory: Path, meta: dict[str, Any], table: list[list[str]], labels: np.ndarray, files: list[Path]
+        self, directory: Path, meta: dict[str, Any], table: list[list[str]], labels: np.ndarray, pixels: PixelFiles
     ) -> None:
         self.directory = directory
         self.meta = meta
@@ -44,15 +44,12 @@ class Cache:
         self.ids = [row[0] for row in table]
         self.split = [row[1] for row in table]
         self.fold = np.array([int(row[2]) for row in table], dtype=np.int64) if table[0][2] else None
-        self._files = [(path, *_header(path, self.image_shape)) for path in files]
-        self._starts = np.cumsum([0, *(count for _, count, _ in self._files)])
-        if self._starts[-1] != len(table) or len(labels) != len(table):
+        self._pixels = pixels
+        if len(pixels) != len(table) or len(labels) != len(table):
             raise InputError(
-                f"{directory} is damaged: {self._starts[-1]} images, {len(labels)} label rows and {len(table)} index "
+                f"{directory} is damaged: {len(pixels)} images, {len(labels)} label rows and {len(table)} index "
                 "rows; make it again with preprocess.py --overwrite"
             )
-        # Each map holds a file open, and a large cache has more files than a process may open.
-        self._mapped = functools.lru_cache(maxsize=_open_files())(self._map)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,38 +67,12 @@ class Cache:
         return np.flatnonzero(np.asarray(self.split) == split)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Copy rows out of the memory maps.
-
-        Args:
-            rows: (n,) positions from 0 to N - 1, in any order, repeats allowed.
-
-        Returns:
-            (n, H, W, C) uint8.
-
-        Raises:
-            IndexError: a position lies outside the cache.
-        """
-        rows = np.asarray(rows, dtype=np.int64)
-        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
-            raise IndexError(f"rows must lie between 0 and {len(self) - 1}")
-        files = np.searchsorted(self._starts, rows, side="right") - 1
-        offsets = rows - self._starts[files]
-        images = np.empty((len(rows), *self.image_shape), dtype=np.uint8)
-        for position, (file, offset) in enumerate(zip(files.tolist(), offsets.tolist(), strict=True)):
-            images[position] = self._mapped(file)[offset]
-        return images
+        """Copy rows (n,) out of the memory maps, (n, H, W, C) uint8: see `PixelFiles.gather`."""
+        return self._pixels.gather(rows)
 
     def location(self, row: int) -> tuple[Path, int]:
         """The file that holds a row's pixels, and where in it they start, bytes."""
-        file = int(np.searchsorted(self._starts, row, side="right")) - 1
-        path, _, start = self._files[file]
-        return path, start + (row - int(self._starts[file])) * int(np.prod(self.image_shape))
-
-    def _map(self, file: int) -> np.ndarray:
-        path, count, start = self._files[file]
-        shape = (count, *self.image_shape)
-        # A plain array over the map: indexing a np.memmap itself costs several times as much.
-        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape))
+        return self._pixels.location(row)
 
 
 def open_cache(cache_dir: Path) -> Cache:
@@ -118,13 +89,8 @@ def open_cache(cache_dir: Path) -> Cache:
     meta = _description(cache_dir / DESCRIPTION)
     table = _read_index(cache_dir / INDEX)
     labels = _read_labels(cache_dir / LABELS, len(meta["class_names"]))
-    files = sorted(path for path in cache_dir.iterdir() if re.fullmatch(r"images-\d+\.npy", path.name))
-    return Cache(cache_dir, meta, table, labels, files)
-
-
-def partial_dir(cache_dir: Path) -> Path:
-    """Where a cache lies while it is built."""
-    return Path(cache_dir).with_name(f".{Path(cache_dir).name}.partial")
+    pixels = PixelFiles(cache_dir, tuple(meta["image_shape"]), _again())
+    return Cache(cache_dir, meta, table, labels, pixels)
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -174,35 +140,6 @@ def _read_labels(path: Path, classes: int) -> np.ndarray:
     if ((labels > 1) & (labels < 255)).any():
         raise InputError(f"{path} holds values other than 0, 1 and 255; {_again()}")
     return labels
-
-
-def _header(path: Path, image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """How many images a file holds, and where its pixels start, bytes."""
-    try:
-        with path.open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("not version 1.0 of the npy format")
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again()}") from None
-    if dtype != np.uint8 or fortran_order or shape[1:] != image_shape:
-        raise InputError(f"{path} holds {dtype} {shape[1:]}, but cache.json says uint8 {image_shape}; {_again()}")
-    if path.stat().st_size != start + np.prod(shape, dtype=np.int64):
-        raise InputError(
-            f"{path} is cut off: {shape[0]} images do not fit its {path.stat().st_size:,} bytes; {_again()}"
-        )
-    return shape[0], start
-
-
-def _open_files() -> int:
-    """Half the files that this process may have open."""
-    try:
-        import resource
-    except ImportError:
-        return FALLBACK_OPEN_FILES
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return FALLBACK_OPEN_FILES if limit <= 0 else max(16, limit // 2)
 
 
 def _again() -> str:

@@ -4,22 +4,19 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED, partial_dir
+from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED
 from data.chunks import Decoded, channel_statistics, chunk_digest, finished_chunk, rows_per_file, write_chunk
-from data.faults import InputError
-from data.files import read_json, write_json, write_text, written_aside
+from data.files import write_json, write_text, written_aside
+from data.folder_writer import FolderWriter
 from data.images import ImageFiles, Preparation
 from data.parallel import in_parallel
 from data.splits import SPLITS
-
-FINGERPRINT = "fingerprint.json"
 
 
 @dataclass(frozen=True)
@@ -37,54 +34,15 @@ class Row:
     source: str = ""
 
 
-class CacheWriter:
-    """A cache under construction in `.NAME.partial`, which lies beside where it goes.
+class CacheWriter(FolderWriter):
+    """A cache under construction.
 
     Args:
-        cache_dir: where the finished cache goes.
-        overwrite: whether it may replace a cache, or an unfinished one of other inputs.
-
-    Raises:
-        InputError: there is a finished cache and `overwrite` is off, or something that is not a cache.
+        cache_dir, overwrite: as for `FolderWriter`, which says what it raises.
     """
 
     def __init__(self, cache_dir: Path, overwrite: bool) -> None:
-        self.cache_dir, self.overwrite = Path(cache_dir), overwrite
-        if self.cache_dir.name in ("", ".."):
-            raise InputError(f"cache_dir = {cache_dir}: must name a folder of its own")
-        if self.cache_dir.exists() and (not self.cache_dir.is_dir() or any(self.cache_dir.iterdir())):
-            if not (self.cache_dir / DESCRIPTION).is_file():
-                raise InputError(f"{cache_dir} exists and is not a cache; choose another cache_dir")
-            if not overwrite:
-                raise InputError(
-                    f"{cache_dir} is a finished cache; give --overwrite to replace it, or another --cache_dir"
-                )
-        self.partial = partial_dir(self.cache_dir)
-        # One level down, so that the folder that is renamed at the end holds nothing but the cache.
-        self.content = self.partial / "cache"
-
-    def begin(self, fingerprint: dict[str, Any]) -> None:
-        """Go on with what an earlier run left, or begin.
-
-        Args:
-            fingerprint: everything that decides what the cache will hold, by name, ready for JSON.
-
-        Raises:
-            InputError: an earlier run left chunks of other inputs or settings, and `overwrite` is off.
-        """
-        path = self.partial / FINGERPRINT
-        if path.exists() and not self.overwrite:
-            changes = _changes(read_json(path), fingerprint)
-            if changes:
-                raise InputError(
-                    f"{self.partial} holds an unfinished cache that was begun with other inputs or settings:\n"
-                    + "".join(f"  {change}\n" for change in changes)
-                    + "give --overwrite to begin again (what did not change is kept), or another --cache_dir"
-                )
-        self.content.mkdir(parents=True, exist_ok=True)
-        for leftover in [*self.partial.glob(".*"), *self.content.glob(".*")]:
-            leftover.unlink(missing_ok=True)
-        write_json(path, fingerprint)
+        super().__init__(cache_dir, overwrite, DESCRIPTION, "cache")
 
     def check_space(self, count: int, shape: tuple[int, int, int]) -> None:
         """Refuse before any work what the disk cannot hold.
@@ -92,12 +50,7 @@ class CacheWriter:
         Raises:
             InputError: `count` images of `shape` need more than is free.
         """
-        place = self.cache_dir.absolute()
-        there = next(folder for folder in place.parents if folder.is_dir())
-        begun = sum(path.stat().st_size for path in self.content.glob("images-*.npy"))
-        needed, free = count * int(np.prod(shape)) - begun, shutil.disk_usage(there).free
-        if needed > free:
-            raise InputError(f"{self.cache_dir} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
+        self.check_bytes(count * int(np.prod(shape)))
 
     def decode(
         self,
@@ -157,7 +110,7 @@ class CacheWriter:
         taught = (split == "train") & (labels <= 1).any(axis=1)
         taught = taught if taught.any() else split == "train"
         mean, std = channel_statistics(decoded.sums[good][taught], meta["image_shape"])
-        index = _csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
+        index = csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
         labels = np.ascontiguousarray(labels, dtype=np.uint8)
         identity = hashlib.sha1(index.encode() + labels.tobytes())
         identity.update(json.dumps([meta["preparation"], meta["class_names"]], sort_keys=True).encode())
@@ -167,7 +120,7 @@ class CacheWriter:
         (self.content / SKIPPED).unlink(missing_ok=True)
         if skipped:
             columns = ("id", "path", "line", "reason")
-            write_text(self.content / SKIPPED, _csv_text(columns, [[row[name] for name in columns] for row in skipped]))
+            write_text(self.content / SKIPPED, csv_text(columns, [[row[name] for name in columns] for row in skipped]))
         description = {
             "format_version": FORMAT_VERSION,
             "rows": len(rows),
@@ -178,15 +131,7 @@ class CacheWriter:
             "fingerprint": identity.hexdigest(),
         }
         write_json(self.content / DESCRIPTION, {**description, **meta})
-        self._put_in_place()
-
-    def _put_in_place(self) -> None:
-        old = self.partial / "replaced"
-        shutil.rmtree(old, ignore_errors=True)
-        if self.cache_dir.exists():
-            self.cache_dir.replace(old)
-        self.content.replace(self.cache_dir)
-        shutil.rmtree(self.partial)
+        self.put_in_place()
 
     def _files(self, name: str) -> tuple[Path, Path]:
         return self.content / f"images-{name}.npy", self.partial / f"chunk-{name}.npz"
@@ -211,27 +156,11 @@ def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, A
     }
 
 
-def _changes(before: Any, now: dict[str, Any]) -> list[str]:
-    if not isinstance(before, dict):
-        return [f"{FINGERPRINT} is damaged"]
-    return [
-        f"{name}: was {before.get(name)}, is {now.get(name)}"
-        if isinstance(now.get(name, 0), int | float | str) and not _is_digest(now.get(name))
-        else f"{name}: changed"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
-
-
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 40
-
-
 def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _csv_text(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
+def csv_text(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -5,7 +5,6 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL
@@ -13,6 +12,7 @@ import PIL
 from data.files import written_aside
 from data.images import ImageError, ImageFiles, Preparation, prepare
 from data.near_duplicates import THUMB, thumbnail
+from data.pixel_files import pixels_at, write_npy_header
 
 ROWS_PER_FILE = 256
 BYTES_PER_FILE = 64 * 2**20
@@ -56,20 +56,20 @@ def write_chunk(
     sums = np.zeros((len(paths), 2, preparation.shape[2]), dtype=np.int64)
     thumbnails = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16)
     with written_aside(images) as aside, aside.open("wb") as file:
-        _write_header(file, len(paths), preparation)
+        write_npy_header(file, len(paths), preparation.shape)
         for place, path in enumerate(paths):
             try:
                 there = copies[place] if copies else None
-                pixels = _copied(*there, preparation.shape) if there else prepare(path, preparation)
+                pixels = pixels_at(*there, preparation.shape) if there else prepare(path, preparation)
             except ImageError as error:
                 reasons[place] = str(error)
                 continue
             file.write(pixels.data)
             sums[place], thumbnails[place] = pixel_sums(pixels), thumbnail(pixels)
         size = file.tell()
-        # NumPy pads a header so that the count may change; only now is it known how many images are good.
+        # Only now is it known how many images are good.
         file.seek(0)
-        _write_header(file, reasons.count(""), preparation)
+        write_npy_header(file, reasons.count(""), preparation.shape)
     if reasons.count("") == 0:
         images.unlink()
         size = 0
@@ -111,12 +111,3 @@ def channel_statistics(sums: np.ndarray, image_shape: tuple[int, int, int]) -> t
     pixels = len(sums) * image_shape[0] * image_shape[1]
     mean, square = sums.sum(axis=0) / pixels
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
-
-
-def _copied(path: Path, start: int, shape: tuple[int, int, int]) -> np.ndarray:
-    return np.fromfile(path, dtype=np.uint8, count=int(np.prod(shape)), offset=start).reshape(shape)
-
-
-def _write_header(file: Any, count: int, preparation: Preparation) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *preparation.shape)}
-    np.lib.format.write_array_header_1_0(file, header)

@@ -24,6 +24,11 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def partial_dir(directory: Path) -> Path:
+    """Where a folder lies while it is built."""
+    return Path(directory).with_name(f".{Path(directory).name}.partial")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with LF line ends."""
     with written_aside(path) as aside:

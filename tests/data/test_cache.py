@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data import cache as caches
-from data import cache_writer, chunks
+from data import cache_writer, chunks, files, pixel_files
 from data.cache import open_cache
 from data.cache_writer import CacheWriter, Row
 from data.faults import InputError
@@ -91,7 +91,7 @@ def test_rows_equal_the_prepared_images(tmp_path, paths):
     assert [path.name for path in sorted((tmp_path / "cache").glob("images*"))] == [
         f"images-0000{n}.npy" for n in range(3)
     ]
-    assert not caches.partial_dir(tmp_path / "cache").exists()
+    assert not files.partial_dir(tmp_path / "cache").exists()
 
 
 def test_description_counts_and_statistics(tmp_path, paths):
@@ -127,7 +127,7 @@ def test_a_stopped_run_goes_on_and_ends_byte_identical(tmp_path, paths, monkeypa
     write(tmp_path / "cut", paths)
     assert decoded == [*paths[:7], *paths[4:]]  # the finished first file was kept
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
-    assert not caches.partial_dir(tmp_path / "cut").exists()
+    assert not files.partial_dir(tmp_path / "cut").exists()
 
 
 def test_an_unfinished_cache_of_other_inputs_is_refused_by_name(tmp_path, paths, monkeypatch):
@@ -201,7 +201,7 @@ def test_too_little_disk_is_refused_before_work(tmp_path):
 
 def test_more_files_than_may_be_open(tmp_path, paths, monkeypatch):
     write(tmp_path / "cache", paths)
-    monkeypatch.setattr(caches, "_open_files", lambda: 1)
+    monkeypatch.setattr(pixel_files, "_open_files", lambda: 1)
     cache = open_cache(tmp_path / "cache")
     rows = np.array([0, 10, 1, 9, 5, 2])
     for image, row in zip(cache.gather(rows), rows, strict=True):

@@ -1,0 +1,98 @@
+"""A folder that is built aside from finished files, goes on after a stop, and is renamed when all is there."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from data.faults import InputError
+from data.files import partial_dir, read_json, write_json
+
+FINGERPRINT = "fingerprint.json"
+
+
+class FolderWriter:
+    """A folder under construction in `.NAME.partial`, which lies beside where it goes.
+
+    Args:
+        directory: where the finished folder goes.
+        overwrite: whether it may replace a finished one, or an unfinished one of other inputs.
+        marker: the file that only a finished folder of this kind holds.
+        kind: what such a folder is called: cache, augmented set.
+
+    Raises:
+        InputError: there is a finished folder and `overwrite` is off, or something of another kind.
+    """
+
+    def __init__(self, directory: Path, overwrite: bool, marker: str, kind: str) -> None:
+        self.directory, self.overwrite, self.kind = Path(directory), overwrite, kind
+        if self.directory.name in ("", ".."):
+            raise InputError(f"{directory}: must name a folder of its own for the {kind}")
+        if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
+            if not (self.directory / marker).is_file():
+                raise InputError(f"{directory} exists and is not a {kind}; choose another name")
+            if not overwrite:
+                raise InputError(f"{directory} is a finished {kind}; give --overwrite to replace it, or another name")
+        self.partial = partial_dir(self.directory)
+        # One level down, so that the folder that is renamed at the end holds nothing else.
+        self.content = self.partial / "content"
+
+    def begin(self, fingerprint: dict[str, Any]) -> None:
+        """Go on with what an earlier run left, or begin.
+
+        Args:
+            fingerprint: everything that decides what the folder will hold, by name, ready for JSON.
+
+        Raises:
+            InputError: an earlier run left files of other inputs or settings, and `overwrite` is off.
+        """
+        path = self.partial / FINGERPRINT
+        if path.exists() and not self.overwrite:
+            changes = _changes(read_json(path), fingerprint)
+            if changes:
+                raise InputError(
+                    f"{self.partial} holds an unfinished {self.kind} that was begun with other inputs or settings:\n"
+                    + "".join(f"  {change}\n" for change in changes)
+                    + "give --overwrite to begin again (what did not change is kept), or another name"
+                )
+        self.content.mkdir(parents=True, exist_ok=True)
+        for leftover in [*self.partial.glob(".*"), *self.content.glob(".*")]:
+            leftover.unlink(missing_ok=True)
+        write_json(path, fingerprint)
+
+    def check_bytes(self, needed: int) -> None:
+        """Refuse before any work what the disk cannot hold.
+
+        Raises:
+            InputError: the images of the finished folder, `needed` bytes, are more than is free.
+        """
+        place = self.directory.absolute()
+        there = next(folder for folder in place.parents if folder.is_dir())
+        begun = sum(path.stat().st_size for path in self.content.glob("images-*.npy"))
+        needed, free = needed - begun, shutil.disk_usage(there).free
+        if needed > free:
+            raise InputError(f"{self.directory} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
+
+    def put_in_place(self) -> None:
+        """Make the built folder the finished one."""
+        old = self.partial / "replaced"
+        shutil.rmtree(old, ignore_errors=True)
+        if self.directory.exists():
+            self.directory.replace(old)
+        self.content.replace(self.directory)
+        shutil.rmtree(self.partial)
+
+
+def _changes(before: Any, now: dict[str, Any]) -> list[str]:
+    if not isinstance(before, dict):
+        return [f"{FINGERPRINT} is damaged"]
+    return [
+        f"{name}: was {before.get(name)}, is {now.get(name)}"
+        if isinstance(now.get(name, 0), int | float | str) and not _is_digest(now.get(name))
+        else f"{name}: changed"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 40

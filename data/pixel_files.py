@@ -1,0 +1,111 @@
+"""Images of one shape in numbered .npy files, read as memory maps and never whole."""
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from data.faults import InputError
+
+FALLBACK_OPEN_FILES = 128
+
+
+class PixelFiles:
+    """The files `images-*.npy` of a folder, in order, uint8 (n, H, W, C) each.
+
+    Args:
+        directory: where they are.
+        image_shape: height, width and channels.
+        way_out: what a user does about a damaged file, the end of a sentence.
+
+    Raises:
+        InputError: a file is cut off, of another format or of another image shape.
+    """
+
+    def __init__(self, directory: Path, image_shape: tuple[int, int, int], way_out: str) -> None:
+        self.image_shape = image_shape
+        found = sorted(path for path in Path(directory).iterdir() if re.fullmatch(r"images-\d+\.npy", path.name))
+        self._files = [(path, *_header(path, image_shape, way_out)) for path in found]
+        self._starts = np.cumsum([0, *(count for _, count, _ in self._files)])
+        # Each map holds a file open, and a large cache has more files than a process may open.
+        self._mapped: Callable[[int], np.ndarray] = functools.lru_cache(maxsize=_open_files())(self._map)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Copy rows out of the memory maps.
+
+        Args:
+            rows: (n,) positions from 0 to N - 1, in any order, repeats allowed.
+
+        Returns:
+            (n, H, W, C) uint8.
+
+        Raises:
+            IndexError: a position lies outside.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            raise IndexError(f"rows must lie between 0 and {len(self) - 1}")
+        files = np.searchsorted(self._starts, rows, side="right") - 1
+        offsets = rows - self._starts[files]
+        images = np.empty((len(rows), *self.image_shape), dtype=np.uint8)
+        for position, (file, offset) in enumerate(zip(files.tolist(), offsets.tolist(), strict=True)):
+            images[position] = self._mapped(file)[offset]
+        return images
+
+    def location(self, row: int) -> tuple[Path, int]:
+        """The file that holds a row's pixels, and where in it they start, bytes."""
+        file = int(np.searchsorted(self._starts, row, side="right")) - 1
+        path, _, start = self._files[file]
+        return path, start + (row - int(self._starts[file])) * int(np.prod(self.image_shape))
+
+    def _map(self, file: int) -> np.ndarray:
+        path, count, start = self._files[file]
+        shape = (count, *self.image_shape)
+        # A plain array over the map: indexing a np.memmap itself costs several times as much.
+        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape))
+
+
+def pixels_at(path: Path, start: int, shape: tuple[int, int, int]) -> np.ndarray:
+    """The image that `location` names, (H, W, C) uint8."""
+    return np.fromfile(path, dtype=np.uint8, count=int(np.prod(shape)), offset=start).reshape(shape)
+
+
+def write_npy_header(file: BinaryIO, count: int, image_shape: tuple[int, int, int]) -> None:
+    """The head of an .npy file of `count` images; NumPy pads it so that the count may change later."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *image_shape)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _header(path: Path, image_shape: tuple[int, int, int], way_out: str) -> tuple[int, int]:
+    """How many images a file holds, and where its pixels start, bytes."""
+    try:
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("not version 1.0 of the npy format")
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}); {way_out}") from None
+    if dtype != np.uint8 or fortran_order or shape[1:] != image_shape:
+        raise InputError(f"{path} holds {dtype} {shape[1:]}, but uint8 {image_shape} is wanted; {way_out}")
+    if path.stat().st_size != start + np.prod(shape, dtype=np.int64):
+        raise InputError(
+            f"{path} is cut off: {shape[0]} images do not fit its {path.stat().st_size:,} bytes; {way_out}"
+        )
+    return shape[0], start
+
+
+def _open_files() -> int:
+    """Half the files that this process may have open."""
+    try:
+        import resource
+    except ImportError:
+        return FALLBACK_OPEN_FILES
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return FALLBACK_OPEN_FILES if limit <= 0 else max(16, limit // 2)
