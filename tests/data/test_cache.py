@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import cache as caches
 from data import cache_writer, chunks, files, pixel_files
 from data.cache import open_cache
 from data.cache_writer import CacheWriter, Row
