@@ -151,6 +151,12 @@ def next_command(script: str, **options: Any) -> None:
     print("Next: " + " ".join(words))
 
 
+def changed_options(config: Any) -> dict[str, Any]:
+    """The options that differ from the header's defaults, without the switches, for `next_command`."""
+    defaults = vars(type(config)())
+    return {name: value for name, value in vars(config).items() if value != defaults[name] and value is not True}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)

@@ -67,7 +67,7 @@ def main(config: Config) -> None:
         decoded = check_decoding(collection.paths, preparation, config.workers)
         after_decoding(config, collection, division, earlier, decoded)
         print("Checked; no cache was written, because of --check_only")
-        header.next_command("preprocess.py", **changed_options(config))
+        header.next_command("preprocess.py", **header.changed_options(config))
         return
     writer.check_space(len(collection), preparation.shape)
     settings = header.record(config)["config"]
@@ -272,12 +272,6 @@ def describe(config: Config, collection: Any, preparation: Any) -> dict[str, Any
         "preparation": preparation.as_dict(),
         **header.record(config),
     }
-
-
-def changed_options(config: Config) -> dict[str, Any]:
-    """The options that differ from the header, without the switches."""
-    defaults = vars(Config())
-    return {name: value for name, value in vars(config).items() if value != defaults[name] and value is not True}
 
 
 def warn(text: str) -> None:

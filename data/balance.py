@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.faults import InputError
+
 # Between two neighbouring supports of the programme, 1/n is a straight line: at most 0.01 % above the curve.
 STEP = 1.02
 SCALE = 0.1  # of the programme's objective, beside the square of the largest count
@@ -65,7 +67,9 @@ class CopyPlan:
     bound: float
 
 
-def plan_copies(labels: np.ndarray, max_copies: int, new_images: int = 0, seed: int = 0) -> CopyPlan:
+def plan_copies(
+    labels: np.ndarray, max_copies: int, new_images: int = 0, target_ratio: float = 0.0, seed: int = 0
+) -> CopyPlan:
     """Choose copies of images that lower the mean IRLbl most while the largest class grows least.
 
     Images with the same labels are one variable of an integer programme: minimise Σ_k 1/n_k under Σ copies ≤ the number
@@ -78,10 +82,28 @@ def plan_copies(labels: np.ndarray, max_copies: int, new_images: int = 0, seed: 
         labels: (N, K) uint8 with 0, 1 or 255 of the training images; those without a label are never copied.
         max_copies: at most so many new images of one image, 1 or more.
         new_images: at most so many new images; 0 for as many as are worth it, see `WORTH`.
+        target_ratio: the mean IRLbl to reach with as few new images as the greedy needs, instead of `new_images`; 0
+            for none.
         seed: which of several images with the same labels are copied once more than the others.
+
+    Raises:
+        InputError: `new_images` is more than `max_copies` allow, or `target_ratio` cannot be reached.
     """
     sets = _LabelSets(labels, max_copies)
-    chosen = _greedy(sets, new_images)
+    if new_images > sets.room.sum():
+        raise InputError(
+            f"new_images = {new_images:,}: with max_copies = {max_copies} the images with a label give at most "
+            f"{sets.room.sum():,}"
+        )
+    if new_images and target_ratio:
+        raise InputError("new_images and target_ratio: give one of them, as both say how many")
+    chosen = _greedy(sets, new_images, target_ratio)
+    reached = sets.mean_ratio(chosen)
+    if reached > target_ratio > 0:
+        raise InputError(
+            f"target_ratio = {target_ratio:g}: with max_copies = {max_copies} the mean imbalance ratio comes down to "
+            f"{reached:.4g} at best; raise max_copies or the target"
+        )
     bound = mean_imbalance_ratio(sets.counts)
     if chosen.any():
         chosen, bound = _programme(sets, chosen, new_images or int(chosen.sum()))
@@ -132,13 +154,15 @@ class _LabelSets:
         return copies
 
 
-def _greedy(sets: _LabelSets, new_images: int) -> np.ndarray:
+def _greedy(sets: _LabelSets, new_images: int, target_ratio: float = 0.0) -> np.ndarray:
     """(S,) int64: the set whose image lowers the mean IRLbl most, again and again, until none does."""
     chosen, room = np.zeros(len(sets.rows), dtype=np.int64), sets.room.copy()
     counts = sets.counts[sets.used].astype(np.float64)
     current = counts.max(initial=0) * (1 / counts).sum()
-    least = 1e-12 if new_images else WORTH / max(len(sets.set_of_image), 1)
+    least = 1e-12 if new_images or target_ratio else WORTH / max(len(sets.set_of_image), 1)
     while room.any() and not (new_images and chosen.sum() == new_images):
+        if current <= target_ratio * len(counts):
+            break
         largest = counts.max()
         grown = largest + (sets.rows @ (counts == largest) > 0)
         value = grown * ((1 / counts).sum() - sets.rows @ (1 / counts - 1 / (counts + 1)))

@@ -55,6 +55,45 @@ def draw_class_counts(class_names: Sequence[str], counts: dict[str, np.ndarray],
     style.save(figure, path)
 
 
+def draw_augmented_counts(
+    class_names: Sequence[str], before: np.ndarray, added: np.ndarray, originals: np.ndarray, path: Path
+) -> None:
+    """Draw the training images of each class before and after augmentation, the largest class on top.
+
+    Args:
+        class_names: K names.
+        before, added: (K,) training images and new images.
+        originals: (K,) how many different images the new ones are made of.
+        path: the PNG.
+    """
+    order = np.argsort(-np.asarray(before), kind="stable")
+    before, added, originals = (np.asarray(values)[order] for values in (before, added, originals))
+    after, places = before + added, np.arange(len(order))
+    figure, axes = style.figure(8.5, min(1.6 + max(0.3 * len(order), 1.5), TALLEST))
+    largest = max(int(after.max(initial=1)), 10)
+    axes.set_xscale("log", nonpositive="clip")
+    axes.set_xlim(0.5, largest * 3.5)
+    axes.barh(places, before, 0.7, color=style.SPLIT_COLOURS["train"], label="training images")
+    axes.barh(places, added, 0.7, left=np.maximum(before, 0.5), color=style.SKY, label="new images")
+    for place, (old, new, made_of) in enumerate(zip(before, added, originals, strict=True)):
+        text, colour = f" {old:,}", "0.25"
+        if new:
+            text = f" {old:,} → {old + new:,}  ({made_of:,})"
+        elif not old:
+            text, colour = " none", style.VERMILION
+        note = axes.text(max(old + new, 0.5), place, text, va="center", fontsize=7, color=colour)
+        note.set_in_layout(False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_yticks(places, [shortened(class_names[place]) for place in order])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    note = "images (logarithmic); in brackets how many different images the new ones are made of"
+    axes.set(xlabel=note, title="Training images of each class, before and after")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    style.save(figure, path)
+
+
 def draw_preview(
     images: np.ndarray,
     ids: Sequence[str],

@@ -1,0 +1,254 @@
+"""The operations that make a new image of one: drawn by a counter-based generator, applied to uint8 pixels.
+
+`augment.py` writes what these functions give and `train.py` makes it on the fly: the parameters are a function of
+(seed, epoch, occurrence, id) alone and the pixels of image and parameters alone, so the two are equal.
+
+Colours are kept: geometry is interpolated and rounded to the nearest level, never stretched; quarter turns and flips
+only move pixels; an operation without strength changes no byte.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+
+from data.faults import InputError
+
+Operation = Literal[
+    "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
+    "brightness", "contrast", "colour", "noise", "blur",
+]  # fmt: skip
+Interpolation = Literal["cubic", "linear"]
+INTERPOLATIONS = {"cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
+DRAWS = 20  # numbers drawn for each image, whatever the operations: one more of these changes no other
+COLOURS_FROM = 12  # of these the first that belongs to a channel's colour
+GREATEST = {
+    "rotation_degrees": 180.0, "shift_fraction": 1.0, "scale_factor": 10.0, "shear_degrees": 60.0,
+    "brightness_fraction": 1.0, "contrast_fraction": 1.0, "colour_fraction": 1.0, "noise_levels": 255.0,
+    "blur_pixels": 50.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Which operations are drawn, and how strong each is at most; the headers' fields of the same names.
+
+    Raises:
+        InputError: an operation is unknown, or a range cannot be.
+    """
+
+    operations: tuple[str, ...] = ()  # names of `Operation`, combined into one image
+    rotation_degrees: float = 180.0  # either way; what turns in is the reflected border
+    shift_fraction: float = 0.1  # of the side, each way
+    crop_fraction: float = 0.7  # the side of the smallest cut-out, which is enlarged to the full size
+    scale_factor: float = 1.2  # enlarged or reduced by at most this
+    shear_degrees: float = 10.0  # either way
+    brightness_fraction: float = 0.2  # factor 1 ± this on all channels
+    contrast_fraction: float = 0.2  # factor 1 ± this about each channel's mean
+    colour_fraction: float = 0.1  # factor 1 ± this on each channel by itself
+    noise_levels: float = 5.0  # greatest standard deviation, of 255 levels
+    blur_pixels: float = 1.0  # greatest standard deviation
+    interpolation: str = "cubic"  # linear is three times as fast but smooths noise, which val images keep
+
+    def __post_init__(self) -> None:
+        known = get_args(Operation)
+        if wrong := [name for name in self.operations if name not in known]:
+            raise InputError(f"operations: {', '.join(map(repr, wrong))} unknown; known: {', '.join(known)}")
+        if self.interpolation not in INTERPOLATIONS:
+            raise InputError(f"interpolation = {self.interpolation!r}: must be one of {', '.join(INTERPOLATIONS)}")
+        for name, greatest in GREATEST.items():
+            least = 1.0 if name == "scale_factor" else 0.0
+            if not least <= getattr(self, name) <= greatest:
+                raise InputError(f"{name} = {getattr(self, name)}: must lie between {least:g} and {greatest:g}")
+        if not 0.05 <= self.crop_fraction <= 1:
+            raise InputError(f"crop_fraction = {self.crop_fraction}: must lie between 0.05 and 1")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The operations and the ranges that they use, ready for JSON."""
+        own = [item.name for item in fields(self) if item.name.rsplit("_", 1)[0] in self.operations]
+        return {
+            "operations": list(self.operations),
+            **{name: getattr(self, name) for name in own},
+            "interpolation": self.interpolation,
+        }
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What was drawn for one image. Neutral as it stands: such parameters change no byte.
+
+    The image is mirrored left to right, turned anticlockwise by quarters, then moved, smoothed, brightened and made
+    noisy. Lengths are fractions of the image's side.
+    """
+
+    mirror: bool = False
+    turns: int = 0  # quarter turns anticlockwise, 0 to 3
+    rotation: float = 0.0  # degrees anticlockwise
+    shear: float = 0.0  # degrees
+    scale: float = 1.0  # above 1 enlarges
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    blur: float = 0.0  # standard deviation, pixels
+    brightness: float = 1.0
+    contrast: float = 1.0
+    colour: tuple[float, ...] = ()  # a factor a channel, the last ones repeated where there are more
+    noise: float = 0.0  # standard deviation, levels
+    noise_seed: int = 0
+    interpolation: str = field(default="cubic", compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is not neutral, ready for JSON; `Parameters(**as_dict)` gives the same image."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        changed = {name: value for name, value in plain.items() if value != getattr(NEUTRAL, name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
+NEUTRAL = Parameters()
+
+
+def generator(*key: object) -> np.random.Generator:
+    """A counter-based generator that depends on the key alone, whatever was drawn before."""
+    digest = hashlib.blake2b("\n".join(map(str, key)).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def draw(
+    ranges: Ranges, shape: tuple[int, int, int], seed: int, epoch: int, image_id: str, occurrence: int = 0
+) -> Parameters:
+    """Draw the parameters of one image.
+
+    Args:
+        ranges: operations and their ranges.
+        shape: (height, width, channels); images that are not square are never turned by 90 degrees.
+        seed, epoch, image_id, occurrence: all that the draw depends on. A row that an epoch visits several times has
+            occurrences 0, 1, …; copy c of `augment.py` is what epoch c shows first.
+    """
+    chosen = set(ranges.operations)
+    if not chosen:
+        return NEUTRAL
+    # Each operation has its own places among the numbers, so that switching one on leaves the others as they were.
+    even = generator(seed, epoch, occurrence, image_id).random(DRAWS).tolist()
+    signed = [2 * number - 1 for number in even]
+    drawn: dict[str, Any] = _symmetry(chosen, even, shape[0] == shape[1])
+    if "rotation" in chosen:
+        drawn["rotation"] = signed[2] * ranges.rotation_degrees
+    if "shear" in chosen:
+        drawn["shear"] = signed[3] * ranges.shear_degrees
+    if "scale" in chosen:
+        drawn["scale"] = ranges.scale_factor ** signed[4]
+    shift = [0.0, 0.0]
+    if "shift" in chosen:
+        shift = [signed[5] * ranges.shift_fraction, signed[6] * ranges.shift_fraction]
+    if "crop" in chosen:
+        side = 1 - even[7] * (1 - ranges.crop_fraction)
+        drawn["scale"] = drawn.get("scale", 1.0) / side
+        # The cut-out lies anywhere inside the image.
+        shift = [have + signed[place] * (1 - side) / (2 * side) for have, place in zip(shift, (8, 9), strict=True)]
+    drawn["shift_x"], drawn["shift_y"] = shift
+    if "blur" in chosen:
+        drawn["blur"] = even[10] * ranges.blur_pixels
+    if "brightness" in chosen:
+        drawn["brightness"] = 1 + signed[11] * ranges.brightness_fraction
+    if "contrast" in chosen:
+        drawn["contrast"] = 1 + signed[COLOURS_FROM] * ranges.contrast_fraction
+    if "colour" in chosen:
+        places = [COLOURS_FROM + 1 + channel % (DRAWS - COLOURS_FROM - 3) for channel in range(shape[2])]
+        drawn["colour"] = tuple(1 + signed[place] * ranges.colour_fraction for place in places)
+    if "noise" in chosen:
+        drawn["noise"] = even[-2] * ranges.noise_levels
+        drawn["noise_seed"] = int(even[-1] * 2**53)
+    return Parameters(interpolation=ranges.interpolation, **drawn)
+
+
+def _symmetry(chosen: set[str], even: list[float], square: bool) -> dict[str, Any]:
+    """One of the 8 turns and flips that keep a square, or of the 4 that keep a rectangle."""
+    mirror = "flips" in chosen and even[0] < 0.5
+    if "quarter_turns" in chosen and square:
+        return {"mirror": mirror, "turns": int(even[1] * 4)}
+    # A half turn and a mirror image left to right make the one from top to bottom.
+    return {"mirror": mirror, "turns": 2 * int(even[1] * 2) if {"flips", "quarter_turns"} & chosen else 0}
+
+
+def apply(image: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """The new image.
+
+    Args:
+        image: (H, W, C) uint8; not changed.
+        parameters: what `draw` gave.
+
+    Returns:
+        (H, W, C) uint8, the image itself where the parameters are neutral. An odd number of quarter turns of an image
+        that is not square exchanges height and width.
+    """
+    result = turned(image, parameters.turns, parameters.mirror)
+    if (inverse := _inverse_map(parameters, result.shape)) is not None:
+        height, width = result.shape[:2]
+        flags = INTERPOLATIONS[parameters.interpolation] | cv2.WARP_INVERSE_MAP
+        result = _shaped(
+            cv2.warpAffine(result, inverse, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+        )
+    if parameters.blur > 0:
+        result = _shaped(cv2.GaussianBlur(result, (0, 0), parameters.blur, borderType=cv2.BORDER_REFLECT_101))
+    result = _with_light(result, parameters)
+    if parameters.noise > 0:
+        grain = np.random.Generator(np.random.Philox(key=parameters.noise_seed))
+        noise = grain.standard_normal(result.shape, dtype=np.float32) * np.float32(parameters.noise)
+        result = np.rint(result + noise).clip(0, 255).astype(np.uint8)
+    return result
+
+
+def turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
+    """The image mirrored left to right, then turned anticlockwise by quarters: pixels are moved, none is changed."""
+    if mirror:
+        # One pass each: mirrored and turned by 0, 1, 2, 3 quarters.
+        if turns == 1:
+            return _shaped(cv2.transpose(image))
+        if turns == 3:
+            return _shaped(cv2.rotate(cv2.transpose(image), cv2.ROTATE_180))
+        return _shaped(cv2.flip(image, 1 if turns == 0 else 0))
+    if turns:
+        ways = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+        return _shaped(cv2.rotate(image, ways[turns - 1]))
+    return image
+
+
+def _shaped(image: np.ndarray) -> np.ndarray:
+    """OpenCV drops the axis of a single channel."""
+    return image if image.ndim == 3 else image[..., None]
+
+
+def _inverse_map(parameters: Parameters, shape: Sequence[int]) -> np.ndarray | None:
+    """The (2, 3) matrix from a place in the result to its place in the image; None where nothing moves."""
+    rotation, shear, scale = parameters.rotation, parameters.shear, parameters.scale
+    if not (rotation or shear or parameters.shift_x or parameters.shift_y) and scale == 1:
+        return None
+    height, width = shape[:2]
+    cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
+    slant = math.tan(math.radians(shear))
+    # Forward it is shift · scale · rotation · shear about the centre, with y pointing down.
+    inner = np.array([[cosine, -sine - slant * cosine], [sine, cosine - slant * sine]]) / scale
+    if not slant:
+        inner = np.array([[cosine, -sine], [sine, cosine]]) / scale
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = np.array([parameters.shift_x * width, parameters.shift_y * height])
+    return np.column_stack([inner, centre - inner @ (centre + shift)])
+
+
+def _with_light(image: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """Brightness, contrast and colour as one table of 256 levels a channel, so that they round once."""
+    gains = _gains(parameters.colour, image.shape[2]) * parameters.brightness
+    if parameters.contrast == 1 and (gains == 1).all():
+        return image
+    mean = image.mean(axis=(0, 1), dtype=np.float64) if parameters.contrast != 1 else np.zeros(image.shape[2])
+    levels = np.arange(256.0)[:, None]
+    table = gains * (mean + parameters.contrast * (levels - mean))
+    table = np.rint(table).clip(0, 255).astype(np.uint8)[None]
+    return _shaped(cv2.LUT(image, table))
+
+
+def _gains(colour: Sequence[float], channels: int) -> np.ndarray:
+    return np.array(colour[:channels]) if colour else np.ones(channels)

@@ -1,0 +1,127 @@
+"""Augmented sets on disk: new images made of a cache's training rows, in `augmented/TAG` inside the cache."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.cache import Cache
+from data.faults import InputError, listing
+from data.files import partial_dir, read_json
+from data.pixel_files import PixelFiles
+
+FORMAT_VERSION = 1
+FOLDER, DESCRIPTION, LABELS, INDEX = "augmented", "augmented.json", "labels.npy", "index.csv"
+INDEX_COLUMNS = ("id", "parents", "copy", "operation", "parameters")
+PARENTS = "|"  # between the ids of the parents
+
+
+class AugmentedSet:
+    """M new images. Open it with `open_augmented`.
+
+    Attributes:
+        directory: its folder.
+        meta: what augmented.json says.
+        ids: M ids. parents: for each the cache positions of one or two training rows.
+        labels: (M, K) uint8 of 0, 1 or 255, or float32 with shares between 0 and 1 for soft labels.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        meta: dict[str, Any],
+        ids: list[str],
+        parents: list[list[int]],
+        labels: np.ndarray,
+        pixels: PixelFiles,
+    ) -> None:
+        self.directory, self.meta, self.ids, self.parents, self.labels = directory, meta, ids, parents, labels
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Copy rows (n,) out of the memory maps, (n, H, W, C) uint8: see `PixelFiles.gather`."""
+        return self._pixels.gather(rows)
+
+
+def augmented_dir(cache_dir: Path, tag: str) -> Path:
+    return Path(cache_dir) / FOLDER / tag
+
+
+def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
+    """Open a finished augmented set of a cache; no pixel is read.
+
+    Raises:
+        InputError: it is missing (the message names those that are there), unfinished, damaged, made of another cache,
+            or of images that do not lie in train.
+    """
+    directory = augmented_dir(cache.directory, tag)
+    if not (directory / DESCRIPTION).is_file():
+        if partial_dir(directory).is_dir():
+            raise InputError(f"{directory} is not finished; run augment.py again to go on where it stopped")
+        there = sorted(path.parent.name for path in (cache.directory / FOLDER).glob(f"*/{DESCRIPTION}"))
+        raise InputError(
+            f"{cache.directory} has no augmented set {tag!r}; "
+            + (f"it has {', '.join(there)}" if there else "make one with augment.py")
+        )
+    meta = read_json(directory / DESCRIPTION)
+    if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"{directory / DESCRIPTION}: not a format that this program reads; {_again(tag)}")
+    if meta.get("cache") != cache.meta["fingerprint"]:
+        raise InputError(f"{directory} was made of another state of {cache.directory}; {_again(tag)}")
+    ids, names = _read_index(directory / INDEX, tag)
+    labels = _read_labels(directory / LABELS, len(cache.class_names), tag)
+    pixels = PixelFiles(directory, cache.image_shape, _again(tag))
+    if not len(ids) == len(labels) == len(pixels):
+        raise InputError(
+            f"{directory} is damaged: {len(pixels)} images, {len(labels)} label rows and {len(ids)} index rows; "
+            f"{_again(tag)}"
+        )
+    return AugmentedSet(directory, meta, ids, _parents(cache, directory, ids, names), labels, pixels)
+
+
+def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str]]) -> list[list[int]]:
+    """The cache positions of the parents; one outside train would teach what validation and test judge by."""
+    places = {name: place for place, name in enumerate(cache.ids)}
+    leaks = [
+        f"{new}: its parent {name} " + (f"lies in {cache.split[places[name]]}" if name in places else "is not there")
+        for new, own in zip(ids, names, strict=True)
+        for name in own
+        if name not in places or cache.split[places[name]] != "train"
+    ]
+    if leaks:
+        raise InputError(listing(f"{directory} holds images of rows that are not in train; make it again:", leaks))
+    return [[places[name] for name in own] for own in names]
+
+
+def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = [*csv.reader(file)] or [[]]
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; {_again(tag)}") from None
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
+    if tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
+        raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)}; {_again(tag)}")
+    return [row[0] for row in rows], [row[1].split(PARENTS) for row in rows]
+
+
+def _read_labels(path: Path, classes: int, tag: str) -> np.ndarray:
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; {_again(tag)}") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
+    good = isinstance(labels, np.ndarray) and labels.dtype in (np.uint8, np.float32) and labels.shape[1:] == (classes,)
+    if not good or not ((labels >= 0) & (labels <= 1) | (labels == 255)).all():
+        raise InputError(f"{path} must hold rows of {classes} labels, 0 to 1 or 255; {_again(tag)}")
+    return labels
+
+
+def _again(tag: str) -> str:
+    return f"make it again with augment.py --tag {tag} --overwrite"

@@ -1,0 +1,166 @@
+"""Which new images a method of `augment.py` makes: parents, copies and labels, before any pixel is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from data.augmentation import Ranges, draw, generator
+from data.augmented_writer import NewImage
+from data.balance import imbalance_ratios, rare_classes
+from data.cache import Cache
+from data.faults import InputError
+from data.mixing import soft_labels, united_labels
+
+Method = Literal["rotate_all", "rotate_rare", "mixup_rare", "balance"]
+Partner = Literal["rare", "any", "planned"]
+# Shares between which both images of a union can be seen; a union calls the fainter one present too.
+VISIBLE = (0.35, 0.65)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """M new images: what makes each, and their labels, (M, K) uint8, or float32 for soft labels."""
+
+    images: list[NewImage]
+    labels: np.ndarray
+
+
+def rare_places(names: Sequence[str], class_names: Sequence[str], counts: np.ndarray, rare_below: int) -> np.ndarray:
+    """The places of the rare classes, rising.
+
+    Args:
+        names: names or ids of classes given by hand; empty to find them by their counts, see `rare_classes`.
+        class_names: K names.
+        counts: (K,) positive training images.
+        rare_below: as for `rare_classes`.
+
+    Raises:
+        InputError: a name is unknown, a class named has no training image, or none is rare.
+    """
+    known = {name: place for place, name in enumerate(class_names)}
+    unknown = [name for name in names if name not in known and not (name.isdecimal() and int(name) < len(class_names))]
+    if unknown:
+        listed = ", ".join(f"{place} {name}" for place, name in enumerate(class_names))
+        raise InputError(f"rare: {', '.join(map(repr, unknown))} unknown; the classes are {listed}")
+    given = sorted({known[name] if name in known else int(name) for name in names})
+    if empty := [class_names[place] for place in given if not counts[place]]:
+        raise InputError(f"rare: {', '.join(empty)} without any training image: there is nothing to augment")
+    rare = np.array(given, dtype=np.int64) if given else rare_classes(counts, rare_below)
+    if not len(rare):
+        smallest = int(np.nanargmax(imbalance_ratios(counts)))
+        raise InputError(
+            f"no class is rare: the smallest is {class_names[smallest]} with {counts[smallest]:,} training images; "
+            "name classes with --rare, or raise --rare_below"
+        )
+    return rare
+
+
+def copied(cache: Cache, rows: np.ndarray, copies: np.ndarray, ranges: Ranges, seed: int) -> Plan:
+    """New images of one parent each.
+
+    Args:
+        cache: of the parents.
+        rows: (n,) cache positions of training rows.
+        copies: (n,) how many new images each has.
+        ranges: the operations.
+        seed: of what they draw.
+    """
+    images = [
+        NewImage((row,), copy, parameters=draw(ranges, cache.image_shape, seed, copy, cache.ids[row]))
+        for row, count in zip(rows.tolist(), copies.tolist(), strict=True)
+        for copy in range(count)
+    ]
+    return Plan(images, np.repeat(cache.labels[rows], copies, axis=0))
+
+
+def mixed(
+    cache: Cache,
+    rows: np.ndarray,
+    rare: np.ndarray,
+    copies: int,
+    partner: Partner,
+    alpha: float,
+    soft: bool,
+    ranges: Ranges,
+    seed: int,
+) -> Plan:
+    """New images of two parents each: every rare row in turn with partners.
+
+    Args:
+        cache: of the parents.
+        rows: (n,) cache positions of the training rows.
+        rare: (n,) bool, which of them carry a rare class.
+        copies: new images of each rare row.
+        partner: where the second parent comes from: the rare rows, all rows with a label, or those rows whose labels
+            lower the mean IRLbl most at the moment (`planned`).
+        alpha: λ is drawn from Beta(alpha, alpha); 0 for one half. For united labels it is drawn again until it
+            lies within `VISIBLE`.
+        soft: λ·a + (1 − λ)·b for labels instead of all that either has.
+        ranges: operations on the mixture.
+        seed: of partners, λ and operations.
+
+    Raises:
+        InputError: there is only one row to choose partners from.
+    """
+    first = np.tile(rows[rare], copies)
+    candidates = rows[rare] if partner == "rare" else rows[(cache.labels[rows] == 1).any(axis=1)]
+    if len(candidates) < 2:
+        raise InputError("mixup_rare: a single image has no partner to be mixed with; give --partner any")
+    rng = generator(seed, "partners")
+    if partner == "planned":
+        second = _planned_partners(cache.labels, rows, first, candidates, rng)
+    else:
+        places = np.searchsorted(candidates, first)
+        # Any candidate but the row itself: as many places on as there are others.
+        second = candidates[(places + rng.integers(1, len(candidates), len(first))) % len(candidates)]
+        second = np.where(second == first, candidates[(places + 1) % len(candidates)], second)
+    shares = _shares(len(first), alpha, soft, rng)
+    number = np.arange(len(first)) // max(int(rare.sum()), 1)
+    images = [
+        NewImage((one, other), int(copy), float(share),
+                 draw(ranges, cache.image_shape, seed, int(copy), f"{cache.ids[one]}+{cache.ids[other]}"))
+        for one, other, copy, share in zip(first.tolist(), second.tolist(), number, shares, strict=True)
+    ]  # fmt: skip
+    pair = cache.labels[first], cache.labels[second]
+    return Plan(images, soft_labels(*pair, shares[:, None]) if soft else united_labels(*pair))
+
+
+def _shares(count: int, alpha: float, soft: bool, rng: np.random.Generator) -> np.ndarray:
+    if not alpha:
+        return np.full(count, 0.5)
+    shares = rng.beta(alpha, alpha, count)
+    while not soft and (outside := (shares < VISIBLE[0]) | (shares > VISIBLE[1])).any():
+        # A small alpha hardly ever falls inside; drawing evenly ends soon and is as random.
+        shares[outside] = rng.beta(max(alpha, 1.0), max(alpha, 1.0), int(outside.sum()))
+    return shares
+
+
+def _planned_partners(
+    labels: np.ndarray, rows: np.ndarray, first: np.ndarray, candidates: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """For each first parent in turn, the candidate whose union with it leaves the lowest mean IRLbl; of equal ones the
+    one that was taken least often."""
+    positive = labels == 1
+    counts = positive[rows].sum(axis=0).astype(np.float64)
+    used = counts > 0
+    counts = counts[used]
+    sets, of_candidate = np.unique(positive[candidates][:, used], axis=0, return_inverse=True)
+    members = [rng.permutation(candidates[of_candidate == place]).tolist() for place in range(len(sets))]
+    chosen = np.empty(len(first), dtype=np.int64)
+    for place, row in enumerate(first.tolist()):
+        own = positive[row, used]
+        added = counts + (sets | own)
+        value = added.max(axis=1) * (1 / added).sum(axis=1)
+        for best in np.argsort(value, kind="stable").tolist():
+            if members[best] != [row]:
+                break
+        partner = members[best].pop(0)
+        if partner == row:
+            members[best].append(partner)
+            partner = members[best].pop(0)
+        members[best].append(partner)
+        chosen[place] = partner
+        counts = added[best]
+    return chosen
