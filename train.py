@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import header
-from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, PositiveFloat, PositiveInt
 
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
+
+Operation = Literal[
+    "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
+    "brightness", "contrast", "colour", "noise", "blur",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,20 @@ class Config:
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn"] = "cnn"  # see models/
     loss: Literal["bce", "weighted_bce"] = "weighted_bce"  # see losses.py
-    epochs: PositiveInt = 30  # passes over the training rows, at most
+    augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
+    epochs: PositiveInt = 30  # passes over the training images, at most
+    steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
     batch_size: PositiveInt = 32  # images a step
     learning_rate: PositiveFloat = 0.001  # of Adam
     patience: NonNegativeInt = 8  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
+    sampling: Literal["all", "repeat_factors", "class_aware", "balance"] = "all"  # how often an epoch shows an image
+    repeat_threshold: OpenFraction = 0.05  # repeat_factors: classes in a smaller share of the images are repeated
+    max_copies: PositiveInt = 9  # balance: further views of one image in an epoch at most
+    mixing: Literal["off", "mixup", "cutmix"] = "off"  # two images of a batch made into one with shares of their labels
+    mixing_alpha: PositiveFloat = 0.4  # shares are drawn from Beta(alpha, alpha)
+    workers: NonNegativeInt = 0  # threads that augment; 0: half of the cores
     class_weights: Scheme = "sqrt_inverse"  # of weighted_bce: by_hand takes the next two, others count training images
     positive_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w+ of each class, in the cache's order
     negative_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w- of each class; empty: 1 for all
@@ -33,6 +46,18 @@ class Config:
     batch_norm: bool = False  # cnn: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn: average over places instead of flattening
     dropout: Fraction = 0.3  # cnn: dropped fraction of the hidden dense layer
+    operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
+    rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
+    shift_fraction: Fraction = 0.1  # of the side, each way
+    crop_fraction: Fraction = 0.7  # side of the smallest cut-out, which is enlarged to the full size
+    scale_factor: PositiveFloat = 1.2  # enlarged or reduced by at most this
+    shear_degrees: NonNegativeFloat = 10.0  # either way
+    brightness_fraction: Fraction = 0.2  # factor 1 ± this on all channels
+    contrast_fraction: Fraction = 0.2  # factor 1 ± this about each channel's mean
+    colour_fraction: Fraction = 0.1  # factor 1 ± this on each channel by itself
+    noise_levels: NonNegativeFloat = 5.0  # greatest standard deviation, of 255 levels
+    blur_pixels: NonNegativeFloat = 1.0  # greatest standard deviation
+    interpolation: Literal["cubic", "linear"] = "cubic"  # linear is three times as fast, but smooths noise
 
 
 def main(config: Config) -> None:
@@ -42,7 +67,8 @@ def main(config: Config) -> None:
     memory.keep_freed_memory()
     cache = caches.open_cache(config.cache_dir)
     rows = usable_rows(config, cache)
-    loss_parameters = loss_options(config, cache)
+    images, expected, online = training_images(config, cache, rows["train"])
+    loss_parameters = loss_options(config, cache, images.labels, expected)
 
     import keras
 
@@ -68,6 +94,7 @@ def main(config: Config) -> None:
     if silent := len(rows["train"]) - len(with_labels(cache, rows["train"])):
         print(f"{silent:,} train images have no known label and are left out of training")
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
+    show_augmentation(config, images, expected)
     print(
         f"{config.model}: {model.count_params():,} parameters, Keras {keras.__version__} on {keras.backend.backend()}"
     )
@@ -76,11 +103,11 @@ def main(config: Config) -> None:
     for text in warnings:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
-        show_weights(cache, **loss_parameters)
+        show_weights(cache, images.labels, expected, **loss_parameters)
     run_folder.create_run(
         config.run_dir, {**header.record(config), "cache": cache.meta, "scaling": standard}, config.overwrite
     )
-    fit(config, cache, rows, model, loss)
+    fit(config, cache, rows, batches_of(config, images, expected, online), model, loss)
     store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
@@ -107,8 +134,57 @@ def with_labels(cache, rows):
     return rows[(cache.labels[rows] <= 1).any(axis=1)]
 
 
-def loss_options(config: Config, cache) -> dict:
-    """The parameters of the loss: class weights by hand or from the training counts."""
+def training_images(config: Config, cache, rows) -> tuple:
+    """What trains: the images (augmented sets included), how often an epoch shows each, and what is done to them."""
+    from dataclasses import fields
+
+    from data.augmentation import Ranges
+    from data.augmented import open_augmented
+    from data.mixing import Online
+    from data.sampling import repeats
+    from data.training_set import TrainingSet
+
+    ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
+    images = TrainingSet(cache, with_labels(cache, rows), [open_augmented(cache, tag) for tag in config.augmented])
+    expected = repeats(config.sampling, images.labels, config.repeat_threshold, config.max_copies, config.seed)
+    return images, expected, Online(ranges, config.mixing, config.mixing_alpha)
+
+
+def batches_of(config: Config, images, expected, online):
+    import os
+
+    from data.batches import TrainingBatches
+
+    threads = config.workers or max(1, (os.cpu_count() or 1) // 2)
+    return TrainingBatches(images, config.batch_size, config.seed, 0, expected, online, threads)
+
+
+def show_augmentation(config: Config, images, expected) -> None:
+    """Say what an epoch shows beside the training images as they are."""
+    from data.sampling import epoch_length
+
+    if config.augmented:
+        print(f"With the augmented images of {', '.join(config.augmented)}: {len(images):,} training images")
+    if config.sampling != "all":
+        print(f"Sampling {config.sampling}: {epoch_length(expected):,} images an epoch, "
+              f"{expected.min():.2g} to {expected.max():.3g} times each")  # fmt: skip
+    if config.operations:
+        print(f"Online: {', '.join(config.operations)}" + (f", {config.mixing}" if config.mixing != "off" else ""))
+    elif config.mixing != "off":
+        print(f"Online: {config.mixing}")
+
+
+def counted(labels, expected) -> tuple:
+    """Positives and negatives a class that an epoch shows, (K,) float64 each; shares of soft labels count as such."""
+    import numpy as np
+
+    known = labels <= 1
+    positives = expected @ np.where(known, labels, 0).astype(np.float64)
+    return positives, expected @ known.astype(np.float64) - positives
+
+
+def loss_options(config: Config, cache, labels, expected) -> dict:
+    """The parameters of the loss: class weights by hand, or from the counts of what an epoch shows."""
     if config.loss != "weighted_bce":
         return {}
     from data.faults import InputError
@@ -125,31 +201,27 @@ def loss_options(config: Config, cache) -> dict:
         return given
     import losses
 
-    counts = cache.meta["counts"]["train"]
-    negatives = [known - positive for known, positive in zip(counts["known"], counts["positives"], strict=True)]
-    weights = losses.class_weights(config.class_weights, counts["positives"], negatives, config.max_weight)
+    weights = losses.class_weights(config.class_weights, *counted(labels, expected), config.max_weight)
     return dict(zip(("positive_weights", "negative_weights"), weights, strict=True))
 
 
-def show_weights(cache, positive_weights, negative_weights) -> None:
+def show_weights(cache, labels, expected, positive_weights, negative_weights) -> None:
     """Print the class weights as a table."""
     from report import tables
 
-    counts = cache.meta["counts"]["train"]["positives"]
-    rows = zip(cache.class_names, counts, positive_weights, negative_weights, strict=True)
+    rows = zip(cache.class_names, counted(labels, expected)[0], positive_weights, negative_weights, strict=True)
     tables.show(
         "Class weights",
-        ("class", "training images", "w+", "w−"),
-        ((name, f"{count:,}", f"{positive:.3g}", f"{negative:.3g}") for name, count, positive, negative in rows),
+        ("class", "images an epoch", "w+", "w−"),
+        ((name, f"{count:,.0f}", f"{positive:.3g}", f"{negative:.3g}") for name, count, positive, negative in rows),
     )
 
 
-def fit(config: Config, cache, rows: dict, model, loss) -> None:
+def fit(config: Config, cache, rows: dict, batches, model, loss) -> None:
     """Train, and leave the model with the weights of its best epoch by validation mAP."""
     import keras
 
     import run_folder
-    from data.batches import TrainingBatches
     from report import curves
     from training import callbacks, devices
 
@@ -158,12 +230,12 @@ def fit(config: Config, cache, rows: dict, model, loss) -> None:
         loss=loss,
         jit_compile=devices.jit_compile(config.jit_compile),
     )
-    batches = TrainingBatches(cache, with_labels(cache, rows["train"]), config.batch_size, config.seed)
+    steps = config.steps_per_epoch or batches.steps_per_epoch
     best_path = config.run_dir / "checkpoint" / "best.weights.h5"
     best_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout.isatty()
     progress = callbacks.Progress(
-        config.run_dir / "timing.csv", config.epochs, batches.steps_per_epoch * batches.batch_size, plain=not terminal
+        config.run_dir / "timing.csv", config.epochs, steps * batches.batch_size, plain=not terminal
     )
     history = callbacks.History(config.run_dir / run_folder.HISTORY)
     watch = {"monitor": "val_mAP", "mode": "max"}
@@ -179,7 +251,7 @@ def fit(config: Config, cache, rows: dict, model, loss) -> None:
     model.fit(
         batches,
         epochs=config.epochs,
-        steps_per_epoch=batches.steps_per_epoch,
+        steps_per_epoch=steps,
         shuffle=False,
         callbacks=used,
         verbose=1 if terminal else 0,

@@ -229,10 +229,8 @@ def _inverse_map(parameters: Parameters, shape: Sequence[int]) -> np.ndarray | N
     height, width = shape[:2]
     cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     slant = math.tan(math.radians(shear))
-    # Forward it is shift · scale · rotation · shear about the centre, with y pointing down.
-    inner = np.array([[cosine, -sine - slant * cosine], [sine, cosine - slant * sine]]) / scale
-    if not slant:
-        inner = np.array([[cosine, -sine], [sine, cosine]]) / scale
+    # Forward it is shift · scale · rotation · shear about the centre, with y pointing down; this is the way back.
+    inner = np.array([[1, -slant], [0, 1]]) @ np.array([[cosine, -sine], [sine, cosine]]) / scale
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = np.array([parameters.shift_x * width, parameters.shift_y * height])
     return np.column_stack([inner, centre - inner @ (centre + shift)])

@@ -4,13 +4,25 @@ Mix-up: Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk mini
 CutMix: Yun et al. (ICCV 2019), a rectangle of b in a; λ is the share of a that is left.
 """
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 import cv2
 import numpy as np
 
+from data.augmentation import Ranges
+
 Mixing = Literal["off", "mixup", "cutmix"]
 UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class Online:
+    """What is done to training images each time they are seen."""
+
+    ranges: Ranges = field(default_factory=Ranges)
+    mixing: str = "off"  # a name of `Mixing`
+    mixing_alpha: float = 0.4  # of the Beta distribution that shares are drawn from
 
 
 def mixed_pixels(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from data.synthetic_curves import bridge_curves, microtubule_curves, spindle_cur
 from data.synthetic_drawing import blur, dots, smooth_noise, strokes
 from data.synthetic_organelles import CLASS_NAMES, ORGANELLES, endoplasmic_reticulum
 
-VERSION = 1
+VERSION = 2
 Range = tuple[float, float]
 
 
@@ -26,11 +26,11 @@ class Difficulty:
 
     first_label: Range = (0.75, 1.0)  # the protein's light at the strongest of its places
     other_labels: Range = (0.1, 0.5)  # its light at each further place, relative to the strongest
-    cell_variation: float = 0.25  # spread (log-normal sigma) of the protein's level from cell to cell
-    silent_cells: float = 0.06  # share of cells that hardly express the protein
-    haze: Range = (0.02, 0.07)  # unspecific green light in all cells, as the cytosol gives
-    unspecific_nuclei: Range = (0.0, 0.04)  # unspecific green light in nuclei
-    bleed_through: Range = (0.02, 0.09)  # share of the yellow stain that the green channel catches
+    cell_variation: float = 0.35  # spread (log-normal sigma) of the protein's level from cell to cell
+    silent_cells: float = 0.1  # share of cells that hardly express the protein
+    haze: Range = (0.03, 0.14)  # unspecific green light in all cells, as the cytosol gives
+    unspecific_nuclei: Range = (0.0, 0.1)  # unspecific green light in nuclei
+    bleed_through: Range = (0.03, 0.16)  # share of the yellow stain that the green channel catches
     background: Range = (0.0, 0.02)  # light between the cells
     shot_noise: Range = (0.04, 0.08)  # noise at full light; grows as the root of the light
     read_noise: Range = (0.015, 0.03)  # noise without light

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from models.scaling import standardised
+
 POOL = (
     4  # pixels a side; with 2, the dense layer has 16 times the weights, learns by heart and takes three times as long
 )
@@ -39,9 +41,7 @@ def build(
     if min(input_shape[:2]) < SMALLEST:
         raise ValueError(f"the cnn needs images of {SMALLEST} pixels or more, not {input_shape[0]} × {input_shape[1]}")
     inputs = keras.Input(input_shape, dtype="uint8", name="images")
-    scale = [1.0 / max(value, 1.0) for value in std]
-    offset = [-value * factor for value, factor in zip(mean, scale, strict=True)]
-    x = layers.Rescaling(scale, offset, name="standardise")(inputs)
+    x = standardised(inputs, mean, std)
     for block, filters in enumerate((32, 64), start=1):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=not batch_norm, name=f"conv{block}")(x)
         if batch_norm:

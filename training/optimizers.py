@@ -1,0 +1,114 @@
+"""Optimizers and learning-rate schedules by name."""
+
+import math
+from typing import Literal
+
+import keras
+from keras import ops
+
+Name = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "one_cycle"]
+START, END = 25.0, 1e4  # one_cycle begins at the peak / START and ends at that / END (Smith and Topin 2019)
+UNDECAYED = ("bias", "gamma", "beta")  # weight decay pulls weights to 0, which is no sensible place for these
+
+
+@keras.saving.register_keras_serializable("toolkit")
+class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise from `start` to `peak`, then half a cosine down to `end`, which it keeps.
+
+    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts; with a long rise it is the one-cycle policy of
+    Smith and Topin, "Super-convergence" (2019).
+
+    Args:
+        peak: the highest learning rate.
+        warmup_steps: steps of the rise, 0 for none.
+        total_steps: steps until `end` is reached.
+        start, end: learning rates before the first and after the last step.
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, start: float = 0.0, end: float = 0.0) -> None:
+        super().__init__()
+        self.peak, self.warmup_steps, self.total_steps, self.start, self.end = (
+            peak, warmup_steps, total_steps, start, end,
+        )  # fmt: skip
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rise = self.start + (self.peak - self.start) * (step + 1) / max(self.warmup_steps, 1)
+        share = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
+        fall = self.end + (self.peak - self.end) * 0.5 * (1 + ops.cos(math.pi * ops.clip(share, 0.0, 1.0)))
+        return ops.where(step < self.warmup_steps, rise, fall)
+
+    def get_config(self):
+        return {
+            "peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps,
+            "start": self.start, "end": self.end,
+        }  # fmt: skip
+
+
+def schedule(name: str, learning_rate: float, total_steps: int, warmup: float) -> float | WarmedUp:
+    """The learning rate over `total_steps`.
+
+    Args:
+        name: `constant` (after the warm-up), `cosine`, or `one_cycle`.
+        learning_rate: the highest.
+        total_steps: of the whole run.
+        warmup: share of the steps in which it rises.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    rising = round(warmup * total_steps)
+    if name == "constant":
+        return WarmedUp(learning_rate, rising, total_steps, end=learning_rate) if rising else learning_rate
+    if name == "cosine":
+        return WarmedUp(learning_rate, rising, total_steps)
+    if name == "one_cycle":
+        start = learning_rate / START
+        return WarmedUp(learning_rate, rising, total_steps, start, start / END)
+    raise ValueError(f"unknown schedule {name!r}; known: constant, cosine, one_cycle")
+
+
+def build(
+    name: str,
+    learning_rate: float | WarmedUp,
+    weight_decay: float = 0.0,
+    momentum: float = 0.9,
+    clip_norm: float = 0.0,
+    ema: float = 0.0,
+    accumulation: int = 1,
+) -> keras.optimizers.Optimizer:
+    """An optimizer by its name.
+
+    Args:
+        name: `adam`, `adamw` (Loshchilov and Hutter 2019) or `sgd` (with Nesterov momentum).
+        learning_rate: a number or what `schedule` gives.
+        weight_decay: decoupled, times the learning rate; not on biases and norms. 0 for none.
+        momentum: of sgd.
+        clip_norm: greatest norm of all gradients together; 0 for no limit.
+        ema: decay of the average of the weights, 0 for none.
+        accumulation: batches whose gradients are averaged before a step.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    options = {
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay or None,
+        "global_clipnorm": clip_norm or None,
+        "use_ema": ema > 0,
+        "gradient_accumulation_steps": accumulation if accumulation > 1 else None,
+    }
+    if ema:
+        options["ema_momentum"] = ema
+    if name == "adam":
+        optimizer = keras.optimizers.Adam(**options)
+    elif name == "adamw":
+        optimizer = keras.optimizers.AdamW(**{**options, "weight_decay": weight_decay})
+    elif name == "sgd":
+        optimizer = keras.optimizers.SGD(**options, momentum=momentum, nesterov=momentum > 0)
+    else:
+        raise ValueError(f"unknown optimizer {name!r}; known: adam, adamw, sgd")
+    if optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
+    return optimizer
