@@ -152,6 +152,48 @@ def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
     assert (tmp_path / "run" / "report" / "index.html").exists()
 
 
+@pytest.fixture
+def demo(tmp_path):
+    """Runs the demo into a folder, with a python that does nothing: only what happens to the folder is looked at."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "python").chmod(0o755)
+
+    def run(folder: Path, **environment: str) -> subprocess.CompletedProcess:
+        path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "DEMO_DIR": str(folder), **environment}
+        return subprocess.run(["bash", "demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_the_demo_replaces_only_what_a_demo_made(demo, tmp_path):
+    folder = tmp_path / "my folder"
+    folder.mkdir()
+    # An empty folder holds nothing to lose.
+    assert demo(folder).returncode == 0
+    (folder / "report").write_text("of the first demo")
+    assert demo(folder).returncode == 0
+    assert [path.name for path in folder.iterdir()] == [".made-by-demo"]
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.txt").write_text("years of work")
+    answer = demo(foreign)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"error: {foreign} was not made by this script")
+    assert (foreign / "chapter.txt").read_text() == "years of work"
+
+
+def test_the_demo_takes_no_notice_of_other_programs_variables(demo, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".made-by-demo").touch()
+    (other / "kept").touch()
+    assert demo(tmp_path / "demo", DIR=str(other), COUNT="none", SIZE="none", EPOCHS="none").returncode == 0
+    assert (other / "kept").exists()
+    assert (tmp_path / "demo" / ".made-by-demo").exists()
+
+
 def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path):
     source = cell_data / "chula_rbc12"
     printed = shell(
