@@ -130,11 +130,11 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
     """
     run_dir = Path(run_dir)
     if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-        if not (run_dir / CONFIG).is_file():
+        found = _run_config(run_dir)
+        if found is None:
             raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
         if not overwrite:
-            finished = _read_config(run_dir).get("finished", False)
-            state = "a finished run" if finished else "a run that did not finish"
+            state = "a finished run" if found.get("finished") else "a run that did not finish"
             raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -165,6 +165,15 @@ def open_run(run_dir: Path) -> Run:
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
+
+
+def _run_config(run_dir: Path) -> dict[str, Any] | None:
+    """What the folder's config.json says; None where it is no run's, as other programs write such files too."""
+    try:
+        config = read_json(run_dir / CONFIG)
+    except (InputError, OSError):
+        return None
+    return config if isinstance(config, dict) and "run_format" in config else None
 
 
 def _read_config(run_dir: Path) -> dict[str, Any]:

@@ -54,6 +54,16 @@ def test_a_folder_that_is_no_run_is_never_emptied(tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize("text", ['{"architectures": ["ViT"]}', "[1]", "not JSON", '"run_format"'])
+def test_a_config_json_alone_makes_no_run(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "weights.bin").write_text("of some other program")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="exists and is not a run; choose another run_dir"):
+            run_folder.create_run(tmp_path, {"cache": CACHE}, overwrite)
+    assert (tmp_path / "weights.bin").exists()
+
+
 def test_folders_that_are_no_run_are_refused_by_name(tmp_path, folder):
     with pytest.raises(InputError, match=r"elsewhere is not a run.*python train\.py"):
         run_folder.open_run(tmp_path / "elsewhere")
