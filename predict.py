@@ -1,7 +1,8 @@
 """Predict the classes of new images of any size with a run alone: python predict.py --run_dirs runs/cnn --image_dir new
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
-class. format="challenge" writes Id,Predicted only, in the order of sample_file.
+class; and predictions.csv.json, which says what made it. format="challenge" writes Id,Predicted only, in the order of
+sample_file.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ class Config:
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip lists what cannot be decoded and predicts the others
     batch_size: PositiveInt = 32  # images a step
     workers: NonNegativeInt = 0  # threads that decode images; 0: one a core
-    overwrite: bool = False  # replace an earlier output_csv
+    overwrite: bool = False  # replace an earlier output_csv and the .json beside it
 
 
 def main(config: Config) -> None:
@@ -62,7 +63,7 @@ def main(config: Config) -> None:
         print(listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", lines_of(skipped)))
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source, **header.record(config)}
-    write_json(output_csv.with_suffix(".json"), made)
+    write_json(record_path(output_csv), made)
     print(f"Predictions: {output_csv}")
 
 
@@ -73,9 +74,15 @@ def checked_output(config: Config, run_dir: Path) -> Path:
     output_csv = config.output_csv or run_dir / "predictions.csv"
     if output_csv.suffix.lower() != ".csv":
         raise InputError(f"output_csv {output_csv}: its name must end in .csv")
-    if output_csv.exists() and not config.overwrite:
-        raise InputError(f"{output_csv} exists; give --overwrite to replace it, or another --output_csv")
+    for path in (output_csv, record_path(output_csv)):
+        if path.exists() and not config.overwrite:
+            raise InputError(f"{path} exists; give --overwrite to replace it, or another --output_csv")
     return output_csv
+
+
+def record_path(output_csv: Path) -> Path:
+    """Where it is said what made the predictions: under the whole name, as name.json may be another program's."""
+    return output_csv.with_name(f"{output_csv.name}.json")
 
 
 def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | None]:

@@ -89,7 +89,7 @@ def test_the_runs_thresholds_are_used(trained, image_dir, tmp_path, capsys):
     tuned = run_main(trained, image_dir, tmp_path / "tuned.csv", thresholds_dir=tmp_path / "tuned")
     assert all(set(row["Predicted"].split()) & {"0", "1"} == {"0"} for row in tuned)
     assert [row["green"] for row in plain] == [row["green"] for row in tuned]
-    made = json.loads((tmp_path / "tuned.json").read_text(encoding="utf-8"))
+    made = json.loads((tmp_path / "tuned.csv.json").read_text(encoding="utf-8"))
     assert made["thresholds_file"] == str(tmp_path / "tuned" / "thresholds.json")
     assert made["images"] == 7
 
@@ -151,7 +151,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_named(trained, image_dir
     rows = run_main(trained, image_dir, tmp_path / "p.csv", on_bad_image="skip", batch_size=2)
     assert [row["Id"] for row in rows] == ["007", "a.png", "d.v2", "gray", "é", "plate/b,c"]
     assert "3 images cannot be decoded and are left out" in capsys.readouterr().out
-    assert len(json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["skipped"]) == 3
+    assert len(json.loads((tmp_path / "p.csv.json").read_text(encoding="utf-8"))["skipped"]) == 3
     sample = tmp_path / "sample.csv"
     sample.write_text("Id\nempty\n007\n", encoding="utf-8")
     rows = run_main(trained, image_dir, tmp_path / "c.csv", on_bad_image="skip", format="challenge", sample_file=sample)
@@ -167,6 +167,16 @@ def test_an_earlier_output_is_replaced_only_when_asked(trained, image_dir, tmp_p
     with pytest.raises(InputError, match="--overwrite"):
         run_main(trained, image_dir, tmp_path / "p.csv")
     assert len(run_main(trained, image_dir, tmp_path / "p.csv", overwrite=True)) == 7
+
+
+def test_no_other_file_is_replaced(trained, image_dir, tmp_path):
+    (tmp_path / "config.json").write_text("of a run")
+    run_main(trained, image_dir, tmp_path / "config.csv")
+    assert (tmp_path / "config.json").read_text() == "of a run"
+    (tmp_path / "p.csv.json").write_text("of an earlier prediction")
+    with pytest.raises(InputError, match=r"p\.csv\.json exists; give --overwrite"):
+        run_main(trained, image_dir, tmp_path / "p.csv")
+    assert not (tmp_path / "p.csv").exists()
 
 
 @pytest.mark.parametrize(
