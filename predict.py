@@ -16,6 +16,7 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
+    from data.faults import Faults
     from data.images import ImageFiles, Preparation
     from run_folder import Run
 
@@ -111,12 +112,12 @@ def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str]
             return find_channel_images(config.image_dir, channels, pattern)
         found = find_images(config.image_dir)
         return short_ids(list(found)), list(found.values())
-    ids, lines = sample_ids(config.sample_file)
     faults = Faults()
+    ids, lines = sample_ids(config.sample_file, faults)
     keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
     columns = read_path_columns(config.sample_file, channels, faults)
     paths, unclaimed, _ = match_images(keys, lines, config.image_dir, channels, pattern, columns, faults)
-    faults.raise_if_any(f"{config.sample_file} does not fit the images in {config.image_dir}:")
+    faults.raise_if_any(f"sample_file {config.sample_file} cannot be used:")
     if unclaimed:
         print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
     return ids, paths
@@ -132,28 +133,23 @@ def short_ids(names: list[str]) -> list[str]:
     return [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
 
 
-def sample_ids(sample_file: Path) -> tuple[list[str], list[int]]:
-    """The ids of a CSV with an Id column, and their lines."""
-    import csv
+def sample_ids(sample_file: Path, faults: "Faults") -> tuple[list[str], list[int]]:
+    """The ids of a CSV as they are written there, and their lines; what is wrong with it goes into the faults."""
+    from data.label_forms import ID_COLUMNS
+    from data.spreadsheet import Sheet, column_key, quoted, some
 
-    from data.faults import InputError
-
-    try:
-        with sample_file.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            heading = [name.strip().lower() for name in next(reader, [])]
-            if "id" not in heading:
-                raise InputError(f"{sample_file}: its first line must name a column Id, but names {', '.join(heading)}")
-            column = heading.index("id")
-            rows = [(row[column].strip(), reader.line_num) for row in reader if len(row) > column]
-    except FileNotFoundError:
-        raise InputError(f"sample_file {sample_file} does not exist") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{sample_file} is not a CSV file in UTF-8 ({error})") from None
-    rows = [row for row in rows if row[0]]
-    if not rows:
-        raise InputError(f"{sample_file} holds no id")
-    return [image_id for image_id, _ in rows], [line for _, line in rows]
+    sheet = Sheet(sample_file, faults, ID_COLUMNS)
+    keys = [column_key(name) for name in sheet.header]
+    wanted = next((key for key in ID_COLUMNS if key in keys), None)
+    if wanted is None:
+        if keys:
+            faults.add(f"{sheet.name}: no column Id; its columns are {some([quoted(name) for name in sheet.header])}")
+        return [], []
+    place = keys.index(wanted)
+    if keys.count(wanted) > 1:
+        faults.add(f"{sheet.name}: {keys.count(wanted)} columns are called {quoted(sheet.header[place])}")
+    sheet.drop_bad_rows(place, None)
+    return [row[place].strip() for row in sheet.rows], sheet.lines
 
 
 def worker_count(workers: int) -> int:
