@@ -46,18 +46,17 @@ def main(config: Config) -> None:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run predicts at a time")
     run = run_folder.open_run(config.run_dirs[0])
     preparation = Preparation.from_dict(run.preparation)
-    if not (run.directory / run_folder.MODEL).is_file():
-        raise InputError(f"{run.directory} has no {run_folder.MODEL}; copy it there or train the run again")
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
     ids, paths = chosen_images(config, preparation)
+    model = run.load_model()  # before the images are read, which may take far longer
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
         refuse(paths, damaged_headers(paths, preparation, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, batches)
+    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -224,11 +223,12 @@ def decoded(
 
 def write_predictions(
     config: Config,
-    run: "Run",
+    class_names: list[str],
     output_csv: Path,
     ids: list[str],
     paths: "list[ImageFiles]",
     thresholds: "np.ndarray",
+    model: Any,
     batches: Any,
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
@@ -247,10 +247,9 @@ def write_predictions(
     from data.parallel import shown
     from training.devices import jit_compile
 
-    model = run.load_model()
     model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
-    columns = ["Id", "Predicted", *(["classes", *run.class_names] if table else [])]
+    columns = ["Id", "Predicted", *(["classes", *class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
     bad: dict[int, str] = {}
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -264,7 +263,7 @@ def write_predictions(
             found = scored(model, batch, config.batch_size)
             for position in batch:
                 if position in found:
-                    writer.writerow([ids[position], *cells(found[position], thresholds, run.class_names, table)])
+                    writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":

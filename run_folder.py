@@ -10,6 +10,7 @@ import numpy as np
 
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
+from data.preparation import Preparation
 from data.splits import SPLITS
 
 FORMAT_VERSION = 1
@@ -97,12 +98,39 @@ class Run:
         return path
 
     def load_model(self) -> Any:
-        """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out."""
+        """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
+
+        Raises:
+            InputError: the file is missing or damaged, or not a model of the images and classes of config.json.
+        """
+        path, again = self.directory / MODEL, "copy it again from where it was trained, or train again"
+        try:
+            shape = Preparation.from_dict(self.preparation).shape
+        except InputError as error:
+            raise InputError(f"{self.directory / CONFIG}: {error}; {again}") from None
+        # Asked first, because Keras says of these that they were not found.
+        if not zipfile.is_zipfile(path):
+            state = "is not a whole Keras model" if path.is_file() and path.stat().st_size else "is missing or empty"
+            raise InputError(f"{path} {state}; {again}")
         import keras
 
         import models  # noqa: F401  registers the layers of ours that a file may hold
 
-        return keras.models.load_model(self.directory / MODEL, compile=False)
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # What damage leads to depends on where it lies: ValueError, KeyError, TypeError, BadZipFile and others.
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path} cannot be loaded ({reason[:200]}); {again}") from None
+        if model.input_shape != (None, *shape) or model.output_shape != (None, len(self.class_names)):
+            seen, given = (" × ".join(map(str, sides)) for sides in (model.input_shape[1:], shape))
+            raise InputError(
+                f"{path} takes images of {seen} and knows {model.output_shape[-1]} classes, but {CONFIG} says {given} "
+                f"and {len(self.class_names)} classes; copy both again from where they were trained, or train again"
+            )
+        return model
 
 
 def scores_path(run_dir: Path, split: str) -> Path:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -224,6 +225,14 @@ def test_mistakes_are_said_in_a_line(trained, image_dir, tmp_path, options, mess
     given = {"image_dir": image_dir, "run_dirs": (trained,), "output_csv": tmp_path / "p.csv", **options}
     with pytest.raises(InputError, match=message):
         predict.main(predict.Config(**given))
+
+
+def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, image_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").write_bytes(b"")
+    with pytest.raises(InputError, match=r"model\.keras is missing or empty"):
+        run_main(tmp_path / "run", image_dir, tmp_path / "p.csv")
 
 
 def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):

@@ -1,6 +1,8 @@
 """A run on disk: only a whole one is opened, and what it holds is checked."""
 
+import copy
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from data.faults import InputError
 
 CACHE = {
     "class_names": ["N/A", "Rods & rings"],
-    "preparation": {"size": 8},
+    "preparation": {"size": 8, "resize": "stretch", "channels": "gray"},
     "counts": {"train": {"rows": 3, "positives": [2, 1], "known": [3, 3]}},
 }
 
@@ -99,3 +101,55 @@ def test_damaged_scores_are_refused(folder):
     np.savez(path, ids=np.array([{}], dtype=object), scores=np.zeros((1, 2)), labels=np.zeros((1, 2)))
     with pytest.raises(InputError, match="cannot be read"):
         run_folder.open_run(folder).scores("val")
+
+
+@pytest.fixture
+def with_model(folder):
+    """The run with a model of 8 × 8 gray images and two classes."""
+    import keras
+
+    images = keras.Input((8, 8, 1), dtype="uint8")
+    pixels = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    keras.Model(images, keras.layers.Dense(2, activation="sigmoid")(pixels)).save(folder / run_folder.MODEL)
+    return folder
+
+
+def test_the_model_is_that_of_the_run(with_model):
+    assert run_folder.open_run(with_model).load_model().output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "text", "flipped", "another archive", "too new"])
+def test_a_damaged_model_is_named_with_the_way_out(with_model, damage):
+    path = with_model / run_folder.MODEL
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 255
+    path.unlink()
+    content = {"empty": b"", "cut off": whole[:-100], "text": b"<html>not found</html>", "flipped": bytes(flipped)}
+    if damage in content:
+        path.write_bytes(content[damage])
+    elif damage != "missing":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", "{}")
+            if damage == "too new":
+                archive.writestr("config.json", '{"module": "keras.layers", "class_name": "Newest", "config": {}}')
+    with pytest.raises(InputError, match=r"model\.keras .*; copy it again .* or train again") as raised:
+        run_folder.open_run(with_model).load_model()
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("preparation", {"size": 9, "resize": "stretch", "channels": "gray"}, "9 × 9 × 1 and 2 classes"),
+        ("preparation", {"size": 8, "resize": "stretch", "channels": "rgb"}, "8 × 8 × 3 and 2 classes"),
+        ("class_names", ["N/A", "Rods & rings", "third"], "8 × 8 × 1 and 3 classes"),
+        ("preparation", {"size": "8"}, "preparation must hold"),
+    ],
+)
+def test_a_model_that_is_not_of_the_config_is_refused(with_model, name, value, said):
+    run = run_folder.open_run(with_model)
+    config = copy.deepcopy(run.config)
+    config["cache"][name] = value
+    with pytest.raises(InputError, match=rf"config\.json.*{said}"):
+        run_folder.Run(with_model, config).load_model()

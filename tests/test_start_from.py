@@ -23,7 +23,9 @@ def built(classes: int, **options):
 def run(tmp_path_factory):
     """A finished run of three classes, without training."""
     folder = tmp_path_factory.mktemp("run")
-    run_folder.create_run(folder, {"cache": {"class_names": ["a", "b", "c"], "preparation": {}, "counts": {}}}, False)
+    preparation = {"size": SHAPE[0], "resize": "stretch", "channels": "rgb"}
+    cache = {"class_names": ["a", "b", "c"], "preparation": preparation, "counts": {}}
+    run_folder.create_run(folder, {"cache": cache}, False)
     models.with_probabilities(built(3)).save(folder / run_folder.MODEL)
     run_folder.finish_run(folder)
     return run_folder.open_run(folder)
