@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import header
-from header import Fraction, NonNegativeInt, PositiveInt
+from header import Fraction, NonNegativeInt, PositiveInt, Seed
 
 PREVIEWED = 24  # images on the contact sheet
 SMALLEST, LARGEST = 8, 4096  # sides of a prepared image, pixels
@@ -43,7 +43,7 @@ class Config:
     check_only: bool = False  # check everything and draw the pictures, but write no cache
     overwrite: bool = False  # replace an earlier cache in cache_dir
     workers: NonNegativeInt = 0  # processes; 0: one a core
-    seed: NonNegativeInt = 0  # of the drawn split and folds
+    seed: Seed = 0  # of the drawn split and folds
 
 
 def main(config: Config) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import header
-from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Seed
 
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
 
@@ -15,7 +15,7 @@ Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_nu
 class Config:
     cache_dir: Path = Path("cache/cells-128")  # written by preprocess.py
     run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
-    seed: NonNegativeInt = 0  # of initialisation, order and dropout
+    seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn"] = "cnn"  # see models/

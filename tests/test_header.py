@@ -12,7 +12,7 @@ import pytest
 
 import header
 from data.faults import InputError
-from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt, Seed
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if "header.parse(" in path.read_text())
@@ -29,6 +29,7 @@ class Config:
     weights: tuple[NonNegativeFloat, ...] = ()  # a number a class
     classes_file: Path | None = None  # names
     overwrite: bool = False  # replace
+    seed: Seed = 0  # of what is drawn
 
 
 def test_shell_values_replace_the_header_in_both_spellings():
@@ -56,6 +57,8 @@ def test_shell_values_replace_the_header_in_both_spellings():
         ("image_dir", "images"),
         ("classes_file", "names.txt"),
         ("overwrite", 1),
+        ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_a_wrong_header_value_is_refused_by_name(field, value):
@@ -64,7 +67,8 @@ def test_a_wrong_header_value_is_refused_by_name(field, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("share", 0), ("share", 1), ("rate", 1), ("weights", ()), ("classes_file", None)]
+    ("field", "value"),
+    [("share", 0), ("share", 1), ("rate", 1), ("weights", ()), ("classes_file", None), ("seed", 2**32 - 1)],
 )
 def test_values_at_the_bounds_pass(field, value):
     header.check(dataclasses.replace(Config(), **{field: value}), "the header")
@@ -75,6 +79,12 @@ def test_all_wrong_fields_are_named_at_once():
         header.check(Config(epochs=0, loss="x"), "the header")
     assert "epochs" in str(caught.value)
     assert "loss = 'x' (the header): must be one of bce, focal" in str(caught.value)
+
+
+@pytest.mark.parametrize("script", ["preprocess.py", "train.py"])
+def test_a_seed_that_the_generators_do_not_take_is_refused_with_its_bounds(script, shell):
+    refused = shell(script, "--seed", 2**32, fails=True)
+    assert refused.startswith("error: seed = 4294967296 (the command line): must be between 0 and 4294967295, ")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +101,7 @@ def test_the_record_is_json_and_tells_the_versions():
     assert record["config"]["image_dir"] == "images"
     assert record["config"]["weights"] == [1.0]
     assert record["versions"]["keras"]
-    assert record["seed"] is None
+    assert record["seed"] == 0
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
