@@ -90,6 +90,14 @@ def test_thresholds_edited_to_nonsense_are_refused(folder, thresholds):
         run_folder.open_run(folder).thresholds()
 
 
+def test_a_file_that_an_editor_gave_a_byte_order_mark_is_read(folder):
+    run = run_folder.open_run(folder)
+    path = run.save_thresholds(np.array([0.25, 1.0]), "per_class", {})
+    for each in (path, folder / "config.json"):
+        each.write_bytes(b"\xef\xbb\xbf" + each.read_bytes())
+    assert run_folder.open_run(folder).thresholds().tolist() == [0.25, 1.0]
+
+
 def test_damaged_scores_are_refused(folder):
     path = folder / "scores" / "val.npz"
     path.write_bytes(path.read_bytes()[:100])
