@@ -1,5 +1,7 @@
 """A run on disk: its config, model, scores and thresholds. A copied folder works without its cache."""
 
+import hashlib
+import json
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -94,8 +96,19 @@ class Run:
         """Write thresholds.json: (K,) thresholds by class name, the method, and what else is worth keeping."""
         path = self.directory / THRESHOLDS
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
-        write_json(path, {"method": method, "thresholds": named, **details})
+        write_json(path, {"method": method, "thresholds": named, "digest": _digest(named), **details})
         return path
+
+    @property
+    def thresholds_edited(self) -> bool:
+        """Whether thresholds.json is there and does not hold what `save_thresholds` wrote."""
+        if not self.has_thresholds:
+            return False
+        try:
+            stored = read_json(self.directory / THRESHOLDS)
+        except InputError:
+            return True
+        return not isinstance(stored, dict) or stored.get("digest") != _digest(stored.get("thresholds"))
 
     def load_model(self) -> Any:
         """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
@@ -193,6 +206,11 @@ def open_run(run_dir: Path) -> Run:
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
+
+
+def _digest(thresholds: Any) -> str:
+    """A digest of thresholds by class name, by which a later edit is known, however the file is laid out."""
+    return hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
 
 
 def _run_config(run_dir: Path) -> dict[str, Any] | None:
