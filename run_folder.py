@@ -44,6 +44,17 @@ class Run:
         """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
 
+    @property
+    def warnings(self) -> list[str]:
+        """Why the scores of val and test images may look too good: warnings of the run's start and of its cache."""
+        found = list(self.config.get("warnings", ()))
+        if parted := self.cache.get("parted"):
+            found.append(
+                f"{parted:,} images lie in another split than images that they belong with (duplicates, or of one "
+                "group), which on_leak = warn accepted when the cache was made"
+            )
+        return found
+
     def splits(self) -> list[str]:
         """The splits whose scores are stored, in the order train, val, test."""
         return [split for split in SPLITS if scores_path(self.directory, split).exists()]

@@ -54,6 +54,8 @@ def main(config: Config) -> None:
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     warnings = start_from.check_images(earlier, cache) if earlier else []
+    # What that run began with is in these weights too.
+    warnings += [f"{earlier.directory}: {text}" for text in earlier.warnings] if earlier else []
     keras.utils.set_random_seed(config.seed)
     try:
         loss = losses.build(config.loss, **loss_parameters)
@@ -77,9 +79,8 @@ def main(config: Config) -> None:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
         show_weights(cache, **loss_parameters)
-    run_folder.create_run(
-        config.run_dir, {**header.record(config), "cache": cache.meta, "scaling": standard}, config.overwrite
-    )
+    made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
+    run_folder.create_run(config.run_dir, made, config.overwrite)
     fit(config, cache, rows, model, loss)
     store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)

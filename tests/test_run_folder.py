@@ -98,6 +98,16 @@ def test_a_file_that_an_editor_gave_a_byte_order_mark_is_read(folder):
     assert run_folder.open_run(folder).thresholds().tolist() == [0.25, 1.0]
 
 
+def test_warnings_are_those_of_the_run_and_of_its_cache(folder):
+    run = run_folder.open_run(folder)
+    assert run.warnings == []
+    config = {**run.config, "warnings": ["it began with a run that knew 3 test images"]}
+    config["cache"] = {**config["cache"], "parted": 1234}
+    first, second = run_folder.Run(folder, config).warnings
+    assert first == "it began with a run that knew 3 test images"
+    assert second.startswith("1,234 images lie in another split than images that they belong with")
+
+
 def test_damaged_scores_are_refused(folder):
     path = folder / "scores" / "val.npz"
     path.write_bytes(path.read_bytes()[:100])
