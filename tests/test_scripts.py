@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,22 +135,40 @@ def test_a_users_mistake_is_one_clear_message(arguments, message, shell):
     assert message in shell(*arguments, fails=True)
 
 
-def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
-    import sys
+def pipeline(**environment: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "SIZE": "16", "EPOCHS": "1", **environment}
+    answer = subprocess.run(["bash", "pipeline.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "IMAGE_DIR": str(made_set / "images"),
-        "LABELS_CSV": str(made_set / "labels.csv"),
-        "CLASSES_FILE": str(made_set / "classes.txt"),
-        "CACHE_DIR": str(tmp_path / "cache"),
-        "RUN_DIR": str(tmp_path / "run"),
-        "SIZE": "16",
-        "EPOCHS": "1",
-    }
-    subprocess.run(["bash", "pipeline.sh"], cwd=ROOT, env=environment, check=True, capture_output=True)
+
+def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
+    new = tmp_path / "new images"
+    new.mkdir()
+    for path in sorted((made_set / "images").glob("*.jpg"))[:3]:
+        shutil.copy(path, new)
+    pipeline(
+        IMAGE_DIR=str(made_set / "images"),
+        LABELS_CSV=str(made_set / "labels.csv"),
+        CLASSES_FILE=str(made_set / "classes.txt"),
+        CACHE_DIR=str(tmp_path / "cache"),
+        RUN_DIR=str(tmp_path / "run"),
+        NEW_IMAGES=str(new),
+    )
     assert (tmp_path / "run" / "report" / "index.html").exists()
+    assert len(rows_of(tmp_path / "run" / "predictions.csv")) == 3
+
+
+def test_the_pipeline_predicts_only_where_new_images_are_named(tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\necho $1 >> $CALLED\n")
+    (tmp_path / "python").chmod(0o755)
+    called = tmp_path / "called"
+    scripts = ["preprocess.py", "train.py", "thresholds.py", "evaluate.py"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for new, expected in (("", scripts), ("new", [*scripts, "predict.py"])):
+        called.unlink(missing_ok=True)
+        pipeline(PATH=path, CALLED=str(called), NEW_IMAGES=new)
+        assert called.read_text().split() == expected
 
 
 @pytest.fixture
