@@ -1,7 +1,9 @@
 """The header: every value is held against its annotation, from the file and from the shell."""
 
 import dataclasses
+import functools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -104,11 +106,28 @@ def test_the_record_is_json_and_tells_the_versions():
     assert record["seed"] == 0
 
 
+@functools.cache
+def help_of(script: str) -> tuple[str, set[str]]:
+    """What --help prints, and the packages that were imported for it."""
+    command = [sys.executable, "-X", "importtime", script, "--help"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    modules = [line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()]
+    return answer.stdout, {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_waits_for_nothing_large(script):
+    _, imported = help_of(script)
+    assert {"header", "tyro"} <= imported
+    large = {"keras", "tensorflow", "jax", "torch", "numpy", "scipy", "pandas", "sklearn", "cv2", "PIL", "tifffile",
+             "imagecodecs", "matplotlib", "joblib", "jinja2", "rich"}  # fmt: skip
+    assert imported & large == set()
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_field_of_every_script_is_explained_in_its_help(script):
-    answer = subprocess.run(
-        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}
-    )
+    printed, _ = help_of(script)
     source = (ROOT / script).read_text()
     body = source.split("class Config:", 1)[1].split("\n\n", 1)[0]
     fields = [line for line in body.splitlines() if ":" in line.split("#")[0]]
@@ -116,7 +135,7 @@ def test_every_field_of_every_script_is_explained_in_its_help(script):
     for line in fields:
         name, comment = line.split(":")[0].strip(), line.partition("  # ")[2]
         assert comment, f"{script}: {name} has no comment"
-        assert "--" + name.replace("_", "-") in answer.stdout
+        assert "--" + name.replace("_", "-") in printed
 
 
 def edited(tmp_path: Path, old: str, new: str) -> subprocess.CompletedProcess:
