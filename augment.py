@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import header
-from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Seed
 
 PREVIEWED = 24  # images on the contact sheet
 Operation = Literal[
@@ -32,7 +32,7 @@ class Config:
     plan_only: bool = False  # show what the method would do to the counts, but write nothing
     overwrite: bool = False  # replace an earlier set of this tag
     workers: NonNegativeInt = 0  # processes; 0: one a core
-    seed: NonNegativeInt = 0  # of what operations, shares and partners draw
+    seed: Seed = 0  # of what operations, shares and partners draw
     operations: tuple[Operation, ...] = ("rotation",)  # what makes a new image of an old one, combined
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way

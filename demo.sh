@@ -1,15 +1,24 @@
 #!/usr/bin/env bash
 # A made set of images through the whole pipeline, into demo/, twice: with plain binary cross-entropy judged at threshold 0.5, and
-# with the class-weighted loss and tuned thresholds. COUNT, SIZE and EPOCHS may be set from the shell.
+# with the class-weighted loss and tuned thresholds. From the shell: DEMO_COUNT=300 DEMO_EPOCHS=3 bash demo.sh
 set -euo pipefail
 cd "$(dirname "$0")"
 
-COUNT=${COUNT:-1500}
-SIZE=${SIZE:-96}
-EPOCHS=${EPOCHS:-12}
-DIR=${DIR:-demo}
+# Names of their own, because a DIR or SIZE may be set for some other program.
+DIR=${DEMO_DIR:-demo}
+COUNT=${DEMO_COUNT:-1500}
+SIZE=${DEMO_SIZE:-96}
+EPOCHS=${DEMO_EPOCHS:-12}
+MARKER=$DIR/.made-by-demo
 
+# An earlier demo is replaced, and nothing else is ever deleted.
+if [ -n "$(ls -A "$DIR" 2>/dev/null)" ] && [ ! -f "$MARKER" ]; then
+    echo "error: $DIR was not made by this script; delete it, or give another folder: DEMO_DIR=another bash demo.sh" >&2
+    exit 1
+fi
 rm -rf "$DIR"
+mkdir -p "$DIR"
+touch "$MARKER"
 python -m data.synthetic --image_dir "$DIR/images" --labels_csv "$DIR/labels.csv" --count "$COUNT" --size "$SIZE"
 python preprocess.py --image_dir "$DIR/images" --labels_csv "$DIR/labels.csv" --classes_file "$DIR/classes.txt" \
     --cache_dir "$DIR/cache" --size "$SIZE"

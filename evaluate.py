@@ -43,13 +43,13 @@ def main(config: Config) -> None:
     figures, classes = computed(run, scored, choices)
     show_summary(run, figures)
     show_classes(judged, classes[judged])
-    said = page.sentences(judged, figures, len(run.class_names))
+    said = page.sentences(judged, figures, len(run.class_names), run.warnings)
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=run.directory)
 
-    write_metrics(output_dir, judged, figures, classes, header.record(config))
+    write_metrics(output_dir, judged, figures, classes, {"warnings": run.warnings, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])
     write_page(output_dir, run, judged, figures, classes[judged], charts)
@@ -229,7 +229,7 @@ def write_page(output_dir: Path, run: "Run", split: str, figures: dict, classes:
     }
     write_text(
         output_dir / "index.html",
-        page.render(run.directory.resolve().name, split, figures, classes, charts, made_by),
+        page.render(run.directory.resolve().name, split, figures, classes, charts, made_by, run.warnings),
     )
 
 

@@ -36,7 +36,7 @@ class Bounds:
         return self.lowest <= value <= self.highest
 
     def __str__(self) -> str:
-        low, high = f"{self.lowest:g}", f"{self.highest:g}"
+        low, high = f"{self.lowest:.12g}", f"{self.highest:.12g}"
         if self.highest == math.inf:
             return f"above {low}" if self.open_ends else f"{low} or more"
         return f"between {low} and {high}, the ends " + ("left out" if self.open_ends else "included")
@@ -48,6 +48,7 @@ PositiveFloat = Annotated[float, Bounds(0, open_ends=True)]
 NonNegativeFloat = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 OpenFraction = Annotated[float, Bounds(0, 1, open_ends=True)]
+Seed = Annotated[int, Bounds(0, 2**32 - 1)]  # what NumPy's generators and Keras take
 
 
 def parse(config_class: type[ConfigType], description: str | None, arguments: list[str] | None = None) -> ConfigType:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All scripts in sequence, from labelled images to a report. Edit the next lines, or set them from the shell:
-#   IMAGE_DIR=my_images LABELS_CSV=my_labels.csv bash pipeline.sh
+# All scripts in sequence, from labelled images to a report and to predictions for new images. Edit the next lines, or
+# set them from the shell:
+#   IMAGE_DIR=my_images LABELS_CSV=my_labels.csv NEW_IMAGES=new_images bash pipeline.sh
 # Every hyperparameter that is not here stands in the header of its script.
 set -euo pipefail
 
@@ -9,6 +10,7 @@ LABELS_CSV=${LABELS_CSV:-labels.csv}
 CLASSES_FILE=${CLASSES_FILE:-}           # a class name a line; empty: the names stand in LABELS_CSV
 CACHE_DIR=${CACHE_DIR:-cache/cells-128}
 RUN_DIR=${RUN_DIR:-runs/cnn}
+NEW_IMAGES=${NEW_IMAGES:-}               # a folder of images to predict, into RUN_DIR/predictions.csv; empty: none
 SIZE=${SIZE:-128}
 EPOCHS=${EPOCHS:-30}
 
@@ -18,3 +20,6 @@ python preprocess.py --image_dir "$IMAGE_DIR" --labels_csv "$LABELS_CSV" ${CLASS
 python train.py --cache_dir "$CACHE_DIR" --run_dir "$RUN_DIR" --epochs "$EPOCHS"
 python thresholds.py --run_dirs "$RUN_DIR"
 python evaluate.py --run_dirs "$RUN_DIR"
+if [ -n "$NEW_IMAGES" ]; then
+    python predict.py --run_dirs "$RUN_DIR" --image_dir "$NEW_IMAGES"
+fi

@@ -1,7 +1,8 @@
 """Predict the classes of new images of any size with a run alone: python predict.py --run_dirs runs/cnn --image_dir new
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
-class. format="challenge" writes Id,Predicted only, in the order of sample_file.
+class; and predictions.csv.json, which says what made it. format="challenge" writes Id,Predicted only, in the order of
+sample_file.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
+    from data.faults import Faults
     from data.images import ImageFiles, Preparation
     from run_folder import Run
 
@@ -30,7 +32,7 @@ class Config:
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip lists what cannot be decoded and predicts the others
     batch_size: PositiveInt = 32  # images a step
     workers: NonNegativeInt = 0  # threads that decode images; 0: one a core
-    overwrite: bool = False  # replace an earlier output_csv
+    overwrite: bool = False  # replace an earlier output_csv and the .json beside it
 
 
 def main(config: Config) -> None:
@@ -44,25 +46,24 @@ def main(config: Config) -> None:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run predicts at a time")
     run = run_folder.open_run(config.run_dirs[0])
     preparation = Preparation.from_dict(run.preparation)
-    if not (run.directory / run_folder.MODEL).is_file():
-        raise InputError(f"{run.directory} has no {run_folder.MODEL}; copy it there or train the run again")
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
     ids, paths = chosen_images(config, preparation)
+    model = run.load_model()  # before the images are read, which may take far longer
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
         refuse(paths, damaged_headers(paths, preparation, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, batches)
+    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
         print(listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", lines_of(skipped)))
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source, **header.record(config)}
-    write_json(output_csv.with_suffix(".json"), made)
+    write_json(record_path(output_csv), made)
     print(f"Predictions: {output_csv}")
 
 
@@ -73,9 +74,15 @@ def checked_output(config: Config, run_dir: Path) -> Path:
     output_csv = config.output_csv or run_dir / "predictions.csv"
     if output_csv.suffix.lower() != ".csv":
         raise InputError(f"output_csv {output_csv}: its name must end in .csv")
-    if output_csv.exists() and not config.overwrite:
-        raise InputError(f"{output_csv} exists; give --overwrite to replace it, or another --output_csv")
+    for path in (output_csv, record_path(output_csv)):
+        if path.exists() and not config.overwrite:
+            raise InputError(f"{path} exists; give --overwrite to replace it, or another --output_csv")
     return output_csv
+
+
+def record_path(output_csv: Path) -> Path:
+    """Where it is said what made the predictions: under the whole name, as name.json may be another program's."""
+    return output_csv.with_name(f"{output_csv.name}.json")
 
 
 def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | None]:
@@ -104,12 +111,12 @@ def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str]
             return find_channel_images(config.image_dir, channels, pattern)
         found = find_images(config.image_dir)
         return short_ids(list(found)), list(found.values())
-    ids, lines = sample_ids(config.sample_file)
     faults = Faults()
+    ids, lines = sample_ids(config.sample_file, faults)
     keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
     columns = read_path_columns(config.sample_file, channels, faults)
     paths, unclaimed, _ = match_images(keys, lines, config.image_dir, channels, pattern, columns, faults)
-    faults.raise_if_any(f"{config.sample_file} does not fit the images in {config.image_dir}:")
+    faults.raise_if_any(f"sample_file {config.sample_file} cannot be used:")
     if unclaimed:
         print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
     return ids, paths
@@ -125,28 +132,23 @@ def short_ids(names: list[str]) -> list[str]:
     return [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
 
 
-def sample_ids(sample_file: Path) -> tuple[list[str], list[int]]:
-    """The ids of a CSV with an Id column, and their lines."""
-    import csv
+def sample_ids(sample_file: Path, faults: "Faults") -> tuple[list[str], list[int]]:
+    """The ids of a CSV as they are written there, and their lines; what is wrong with it goes into the faults."""
+    from data.label_forms import ID_COLUMNS
+    from data.spreadsheet import Sheet, column_key, quoted, some
 
-    from data.faults import InputError
-
-    try:
-        with sample_file.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            heading = [name.strip().lower() for name in next(reader, [])]
-            if "id" not in heading:
-                raise InputError(f"{sample_file}: its first line must name a column Id, but names {', '.join(heading)}")
-            column = heading.index("id")
-            rows = [(row[column].strip(), reader.line_num) for row in reader if len(row) > column]
-    except FileNotFoundError:
-        raise InputError(f"sample_file {sample_file} does not exist") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{sample_file} is not a CSV file in UTF-8 ({error})") from None
-    rows = [row for row in rows if row[0]]
-    if not rows:
-        raise InputError(f"{sample_file} holds no id")
-    return [image_id for image_id, _ in rows], [line for _, line in rows]
+    sheet = Sheet(sample_file, faults, ID_COLUMNS)
+    keys = [column_key(name) for name in sheet.header]
+    wanted = next((key for key in ID_COLUMNS if key in keys), None)
+    if wanted is None:
+        if keys:
+            faults.add(f"{sheet.name}: no column Id; its columns are {some([quoted(name) for name in sheet.header])}")
+        return [], []
+    place = keys.index(wanted)
+    if keys.count(wanted) > 1:
+        faults.add(f"{sheet.name}: {keys.count(wanted)} columns are called {quoted(sheet.header[place])}")
+    sheet.drop_bad_rows(place, None)
+    return [row[place].strip() for row in sheet.rows], sheet.lines
 
 
 def worker_count(workers: int) -> int:
@@ -221,11 +223,12 @@ def decoded(
 
 def write_predictions(
     config: Config,
-    run: "Run",
+    class_names: list[str],
     output_csv: Path,
     ids: list[str],
     paths: "list[ImageFiles]",
     thresholds: "np.ndarray",
+    model: Any,
     batches: Any,
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
@@ -244,10 +247,9 @@ def write_predictions(
     from data.parallel import shown
     from training.devices import jit_compile
 
-    model = run.load_model()
     model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
-    columns = ["Id", "Predicted", *(["classes", *run.class_names] if table else [])]
+    columns = ["Id", "Predicted", *(["classes", *class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
     bad: dict[int, str] = {}
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -261,7 +263,7 @@ def write_predictions(
             found = scored(model, batch, config.batch_size)
             for position in batch:
                 if position in found:
-                    writer.writerow([ids[position], *cells(found[position], thresholds, run.class_names, table)])
+                    writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import header
-from header import Fraction, NonNegativeInt, PositiveInt
+from header import Fraction, NonNegativeInt, PositiveInt, Seed
 
 PREVIEWED = 24  # images on the contact sheet
 SMALLEST, LARGEST = 8, 4096  # sides of a prepared image, pixels
@@ -43,7 +43,7 @@ class Config:
     check_only: bool = False  # check everything and draw the pictures, but write no cache
     overwrite: bool = False  # replace an earlier cache in cache_dir
     workers: NonNegativeInt = 0  # processes; 0: one a core
-    seed: NonNegativeInt = 0  # of the drawn split and folds
+    seed: Seed = 0  # of the drawn split and folds
 
 
 def main(config: Config) -> None:
@@ -85,7 +85,7 @@ def main(config: Config) -> None:
     if division is not first:
         draw(writer.content, collection, division, preparation)
     writer.finish(index_rows(collection, division), collection.table.labels, decoded,
-                  describe(config, collection, preparation), skipped)  # fmt: skip
+                  describe(config, collection, preparation, division), skipped)  # fmt: skip
     shape = " × ".join(map(str, preparation.shape))
     print(f"Wrote {config.cache_dir}: {len(collection):,} images of {shape} in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts.png before training")
@@ -264,12 +264,16 @@ def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict
     return bad
 
 
-def describe(config: Config, collection: Any, preparation: Any) -> dict[str, Any]:
+def describe(config: Config, collection: Any, preparation: Any, division: Any) -> dict[str, Any]:
+    from data.splits import check_given_split
+
     return {
         "class_names": collection.table.class_names,
         "channels": preparation.channel_names,
         "image_shape": list(preparation.shape),
         "preparation": preparation.as_dict(),
+        # Images in another split than what they belong with, accepted with on_leak = "warn": reports must say it.
+        "parted": len(check_given_split(division.split, division.units, range(len(collection)))),
         **header.record(config),
     }
 

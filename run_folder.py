@@ -1,5 +1,7 @@
 """A run on disk: its config, model, scores and thresholds. A copied folder works without its cache."""
 
+import hashlib
+import json
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ import numpy as np
 
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
+from data.preparation import Preparation
 from data.splits import SPLITS
 
 FORMAT_VERSION = 1
@@ -40,6 +43,17 @@ class Run:
     def training_counts(self) -> np.ndarray:
         """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the scores of val and test images may look too good: warnings of the run's start and of its cache."""
+        found = list(self.config.get("warnings", ()))
+        if parted := self.cache.get("parted"):
+            found.append(
+                f"{parted:,} images lie in another split than images that they belong with (duplicates, or of one "
+                "group), which on_leak = warn accepted when the cache was made"
+            )
+        return found
 
     def splits(self) -> list[str]:
         """The splits whose scores are stored, in the order train, val, test."""
@@ -93,16 +107,54 @@ class Run:
         """Write thresholds.json: (K,) thresholds by class name, the method, and what else is worth keeping."""
         path = self.directory / THRESHOLDS
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
-        write_json(path, {"method": method, "thresholds": named, **details})
+        write_json(path, {"method": method, "thresholds": named, "digest": _digest(named), **details})
         return path
 
+    @property
+    def thresholds_edited(self) -> bool:
+        """Whether thresholds.json is there and does not hold what `save_thresholds` wrote."""
+        if not self.has_thresholds:
+            return False
+        try:
+            stored = read_json(self.directory / THRESHOLDS)
+        except InputError:
+            return True
+        return not isinstance(stored, dict) or stored.get("digest") != _digest(stored.get("thresholds"))
+
     def load_model(self) -> Any:
-        """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out."""
+        """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
+
+        Raises:
+            InputError: the file is missing or damaged, or not a model of the images and classes of config.json.
+        """
+        path, again = self.directory / MODEL, "copy it again from where it was trained, or train again"
+        try:
+            shape = Preparation.from_dict(self.preparation).shape
+        except InputError as error:
+            raise InputError(f"{self.directory / CONFIG}: {error}; {again}") from None
+        # Asked first, because Keras says of these that they were not found.
+        if not zipfile.is_zipfile(path):
+            state = "is not a whole Keras model" if path.is_file() and path.stat().st_size else "is missing or empty"
+            raise InputError(f"{path} {state}; {again}")
         import keras
 
         import models  # noqa: F401  registers the layers of ours that a file may hold
 
-        return keras.models.load_model(self.directory / MODEL, compile=False)
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # What damage leads to depends on where it lies: ValueError, KeyError, TypeError, BadZipFile and others.
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path} cannot be loaded ({reason[:200]}); {again}") from None
+        if model.input_shape != (None, *shape) or model.output_shape != (None, len(self.class_names)):
+            seen, given = (" × ".join(map(str, sides)) for sides in (model.input_shape[1:], shape))
+            raise InputError(
+                f"{path} takes images of {seen} and knows {model.output_shape[-1]} classes, but {CONFIG} says {given} "
+                f"and {len(self.class_names)} classes; copy both again from where they were trained, or train again"
+            )
+        return model
 
 
 def scores_path(run_dir: Path, split: str) -> Path:
@@ -130,11 +182,11 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
     """
     run_dir = Path(run_dir)
     if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-        if not (run_dir / CONFIG).is_file():
+        found = _run_config(run_dir)
+        if found is None:
             raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
         if not overwrite:
-            finished = _read_config(run_dir).get("finished", False)
-            state = "a finished run" if finished else "a run that did not finish"
+            state = "a finished run" if found.get("finished") else "a run that did not finish"
             raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -165,6 +217,20 @@ def open_run(run_dir: Path) -> Run:
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
+
+
+def _digest(thresholds: Any) -> str:
+    """A digest of thresholds by class name, by which a later edit is known, however the file is laid out."""
+    return hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
+
+
+def _run_config(run_dir: Path) -> dict[str, Any] | None:
+    """What the folder's config.json says; None where it is no run's, as other programs write such files too."""
+    try:
+        config = read_json(run_dir / CONFIG)
+    except (InputError, OSError):
+        return None
+    return config if isinstance(config, dict) and "run_format" in config else None
 
 
 def _read_config(run_dir: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Choose the threshold of each class on the validation scores of a run: python thresholds.py --run_dirs runs/cnn
 
 A class is predicted where its score is at or above its threshold. Writes thresholds.json into the run's folder;
-evaluate.py and predict.py read it there.
+evaluate.py and predict.py read it there. It may be edited by hand, and is then replaced only with --overwrite.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ class Config:
     method: Literal["per_class", "fixed"] = "per_class"  # per_class: the highest F1 of each class; fixed: one for all
     fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
     output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder
+    overwrite: bool = False  # replace a thresholds.json that was edited by hand
 
 
 def main(config: Config) -> None:
@@ -34,6 +35,14 @@ def main(config: Config) -> None:
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but thresholds are chosen for one run at a time")
     run = run_folder.open_run(config.run_dirs[0])
+    folder = run_folder.Run(config.output_dir or run.directory, run.config)
+    earlier = folder.has_thresholds
+    # What this script wrote, it can write again; a person's edits would be lost.
+    if folder.thresholds_edited and not config.overwrite:
+        raise InputError(
+            f"{folder.directory / run_folder.THRESHOLDS} was edited by hand; give --overwrite to replace it, "
+            "or another --output_dir"
+        )
     scored = run.scores("val")
     positives = (scored.labels == 1).sum(axis=0)
     if not positives.any():
@@ -49,10 +58,9 @@ def main(config: Config) -> None:
 
     show_classes(config.method, run.class_names, scored, thresholds)
     show_figures(config.method, figures, untuned, positives)
-    folder = run_folder.Run(config.output_dir or run.directory, run.config)
     details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
     path = folder.save_thresholds(thresholds, config.method, details)
-    print(f"Thresholds: {path}")
+    print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")
     elsewhere = {"thresholds_dir": config.output_dir} if config.output_dir else {}
     header.next_command("evaluate.py", run_dirs=run.directory, **elsewhere)
 

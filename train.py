@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import header
-from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, PositiveFloat, PositiveInt, Seed
 
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
 
@@ -20,7 +20,7 @@ Operation = Literal[
 class Config:
     cache_dir: Path = Path("cache/cells-128")  # written by preprocess.py
     run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
-    seed: NonNegativeInt = 0  # of initialisation, order and dropout
+    seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn"] = "cnn"  # see models/
@@ -80,6 +80,8 @@ def main(config: Config) -> None:
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     warnings = start_from.check_images(earlier, cache) if earlier else []
+    # What that run began with is in these weights too.
+    warnings += [f"{earlier.directory}: {text}" for text in earlier.warnings] if earlier else []
     keras.utils.set_random_seed(config.seed)
     try:
         loss = losses.build(config.loss, **loss_parameters)
@@ -104,9 +106,8 @@ def main(config: Config) -> None:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
         show_weights(cache, images.labels, expected, **loss_parameters)
-    run_folder.create_run(
-        config.run_dir, {**header.record(config), "cache": cache.meta, "scaling": standard}, config.overwrite
-    )
+    made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
+    run_folder.create_run(config.run_dir, made, config.overwrite)
     fit(config, cache, rows, batches_of(config, images, expected, online), model, loss)
     store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)

@@ -1,6 +1,7 @@
 """The report as one HTML file that opens without a network, and the sentences that begin it."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ TOOK_PART = {
     "val": "No test scores are stored. The validation images chose epoch and thresholds: these figures are optimistic.",
     "train": "Only scores of training images are stored, so these figures say little about new images.",
 }
+WARNED = "They chose neither epoch nor thresholds. Whether these figures are honest depends on what training warned of:"
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,16 @@ class Chart:
     caption: str
 
 
-def sentences(split: str, figures: dict[str, dict[str, dict[str, float]]], classes: int) -> list[str]:
+def sentences(
+    split: str, figures: dict[str, dict[str, dict[str, float]]], classes: int, warnings: Sequence[str]
+) -> list[str]:
     """What the figures say, for someone who reads nothing else.
 
     Args:
         split: the one that is judged.
         figures: split → "0.5" or "tuned" → `metrics.summary`.
         classes: K.
+        warnings: what the run was warned of, so that its test images may have had a part in training.
     """
     plain, tuned = figures[split]["0.5"], figures[split].get("tuned")
     judged = tuned or plain
@@ -36,7 +41,8 @@ def sentences(split: str, figures: dict[str, dict[str, dict[str, float]]], class
     text += f" with tuned thresholds ({plain['macro_f1']:.3f} at 0.5)." if tuned else " at threshold 0.5."
     text += f" In {percent(judged['subset_accuracy'])} of the images every label is right"
     text += f" (at 0.5: {percent(plain['subset_accuracy'])})." if tuned else "."
-    said = [text, TOOK_PART[split]]
+    said = [text, WARNED if warnings and split == "test" else TOOK_PART[split]]
+    said += [f"Warning: {warning}" for warning in warnings]
     absent = classes - int(plain["classes_with_positives"])
     if absent:
         said.append(
@@ -66,6 +72,7 @@ def render(
     by_thresholds: dict[str, list[dict[str, Any]]],
     charts: list[Chart],
     made_by: dict[str, Any],
+    warnings: Sequence[str],
 ) -> str:
     """The page as HTML: text escaped, charts inside, nothing loaded from elsewhere.
 
@@ -76,6 +83,7 @@ def render(
         by_thresholds: "0.5" or "tuned" → the rows of `metrics.per_class`, with "training_images" added, in their order.
         charts: what is drawn below the tables.
         made_by: names and values that describe how the run was made.
+        warnings: as for `sentences`.
     """
     import jinja2
 
@@ -91,7 +99,7 @@ def render(
     return environment.get_template(TEMPLATE).render(
         name=name,
         split=split,
-        sentences=sentences(split, figures, len(rows)),
+        sentences=sentences(split, figures, len(rows), warnings),
         figures=figures,
         thresholds=list(by_thresholds),
         rows=rows,

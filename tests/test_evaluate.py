@@ -19,11 +19,14 @@ NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "R
 TRAINING_COUNTS = [40, 5, 90, 1, 12]
 
 
-def make_run(directory: Path, splits: tuple[str, ...] = ("train", "val", "test"), tuned: bool = True) -> Path:
+def make_run(
+    directory: Path, splits: tuple[str, ...] = ("train", "val", "test"), tuned: bool = True, warnings: tuple = ()
+) -> Path:
     """A finished run whose scores follow the labels, with an empty last class in test and some unknown labels."""
     counts = {"train": {"rows": 100, "positives": TRAINING_COUNTS, "known": [100] * 5}}
     cache = {"class_names": NAMES, "preparation": {}, "counts": counts}
-    run_folder.create_run(directory, {"cache": cache, "config": {"loss": "<b>bce</b>"}}, overwrite=False)
+    config = {"cache": cache, "config": {"loss": "<b>bce</b>"}, "warnings": list(warnings)}
+    run_folder.create_run(directory, config, overwrite=False)
     for seed, split in enumerate(splits):
         generator = np.random.default_rng(seed)
         labels = (generator.random((60, 5)) < [0.4, 0.2, 0.6, 0.1, 0.2]).astype(np.uint8)
@@ -168,6 +171,23 @@ def test_without_test_scores_val_is_judged_and_that_is_said(tmp_path, capsys, no
     assert json.loads((report / "metrics.json").read_text(encoding="utf-8"))["judged_split"] == "val"
     report = evaluated(make_run(tmp_path / "other", splits=("train",)))
     assert "little about new images" in capsys.readouterr().out
+
+
+def test_what_was_warned_of_in_training_is_said_and_no_honesty_claimed(tmp_path, capsys, no_charts):
+    told = ["runs/first was trained on 3 images that are val or test here", "5 <others>"]
+    report = evaluated(make_run(tmp_path / "run", warnings=told))
+    reader = Reader()
+    reader.feed((report / "index.html").read_text(encoding="utf-8"))
+    for text in (" ".join(capsys.readouterr().out.split()), " ".join(reader.text.split())):
+        assert "figures are honest." not in text
+        assert "no part in training" not in text
+        assert "Whether these figures are honest depends on what training warned of:" in text
+        assert all(f"Warning: {each}" in text for each in told)
+    assert json.loads((report / "metrics.json").read_text(encoding="utf-8"))["warnings"] == told
+    evaluated(make_run(tmp_path / "other", splits=("val",), warnings=told))
+    printed = capsys.readouterr().out
+    assert "these figures are optimistic" in printed
+    assert f"Warning: {told[0]}" in printed
 
 
 def test_the_report_and_the_thresholds_can_lie_elsewhere(tmp_path, no_charts):

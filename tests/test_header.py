@@ -1,7 +1,9 @@
 """The header: every value is held against its annotation, from the file and from the shell."""
 
 import dataclasses
+import functools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import pytest
 
 import header
 from data.faults import InputError
-from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt
+from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt, Seed
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if "header.parse(" in path.read_text())
@@ -29,6 +31,7 @@ class Config:
     weights: tuple[NonNegativeFloat, ...] = ()  # a number a class
     classes_file: Path | None = None  # names
     overwrite: bool = False  # replace
+    seed: Seed = 0  # of what is drawn
 
 
 def test_shell_values_replace_the_header_in_both_spellings():
@@ -56,6 +59,8 @@ def test_shell_values_replace_the_header_in_both_spellings():
         ("image_dir", "images"),
         ("classes_file", "names.txt"),
         ("overwrite", 1),
+        ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_a_wrong_header_value_is_refused_by_name(field, value):
@@ -64,7 +69,8 @@ def test_a_wrong_header_value_is_refused_by_name(field, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("share", 0), ("share", 1), ("rate", 1), ("weights", ()), ("classes_file", None)]
+    ("field", "value"),
+    [("share", 0), ("share", 1), ("rate", 1), ("weights", ()), ("classes_file", None), ("seed", 2**32 - 1)],
 )
 def test_values_at_the_bounds_pass(field, value):
     header.check(dataclasses.replace(Config(), **{field: value}), "the header")
@@ -75,6 +81,12 @@ def test_all_wrong_fields_are_named_at_once():
         header.check(Config(epochs=0, loss="x"), "the header")
     assert "epochs" in str(caught.value)
     assert "loss = 'x' (the header): must be one of bce, focal" in str(caught.value)
+
+
+@pytest.mark.parametrize("script", ["preprocess.py", "train.py"])
+def test_a_seed_that_the_generators_do_not_take_is_refused_with_its_bounds(script, shell):
+    refused = shell(script, "--seed", 2**32, fails=True)
+    assert refused.startswith("error: seed = 4294967296 (the command line): must be between 0 and 4294967295, ")
 
 
 @pytest.mark.parametrize(
@@ -91,14 +103,31 @@ def test_the_record_is_json_and_tells_the_versions():
     assert record["config"]["image_dir"] == "images"
     assert record["config"]["weights"] == [1.0]
     assert record["versions"]["keras"]
-    assert record["seed"] is None
+    assert record["seed"] == 0
+
+
+@functools.cache
+def help_of(script: str) -> tuple[str, set[str]]:
+    """What --help prints, and the packages that were imported for it."""
+    command = [sys.executable, "-X", "importtime", script, "--help"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    modules = [line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()]
+    return answer.stdout, {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_waits_for_nothing_large(script):
+    _, imported = help_of(script)
+    assert {"header", "tyro"} <= imported
+    large = {"keras", "tensorflow", "jax", "torch", "numpy", "scipy", "pandas", "sklearn", "cv2", "PIL", "tifffile",
+             "imagecodecs", "matplotlib", "joblib", "jinja2", "rich"}  # fmt: skip
+    assert imported & large == set()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_field_of_every_script_is_explained_in_its_help(script):
-    answer = subprocess.run(
-        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}
-    )
+    printed, _ = help_of(script)
     source = (ROOT / script).read_text()
     body = source.split("class Config:", 1)[1].split("\n\n", 1)[0]
     fields = [line for line in body.splitlines() if ":" in line.split("#")[0]]
@@ -106,7 +135,7 @@ def test_every_field_of_every_script_is_explained_in_its_help(script):
     for line in fields:
         name, comment = line.split(":")[0].strip(), line.partition("  # ")[2]
         assert comment, f"{script}: {name} has no comment"
-        assert "--" + name.replace("_", "-") in answer.stdout
+        assert "--" + name.replace("_", "-") in printed
 
 
 def edited(tmp_path: Path, old: str, new: str) -> subprocess.CompletedProcess:

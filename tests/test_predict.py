@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -89,7 +90,7 @@ def test_the_runs_thresholds_are_used(trained, image_dir, tmp_path, capsys):
     tuned = run_main(trained, image_dir, tmp_path / "tuned.csv", thresholds_dir=tmp_path / "tuned")
     assert all(set(row["Predicted"].split()) & {"0", "1"} == {"0"} for row in tuned)
     assert [row["green"] for row in plain] == [row["green"] for row in tuned]
-    made = json.loads((tmp_path / "tuned.json").read_text(encoding="utf-8"))
+    made = json.loads((tmp_path / "tuned.csv.json").read_text(encoding="utf-8"))
     assert made["thresholds_file"] == str(tmp_path / "tuned" / "thresholds.json")
     assert made["images"] == 7
 
@@ -114,9 +115,12 @@ def test_the_challenge_form_keeps_the_samples_order_and_ids(trained, image_dir, 
     [
         ("Id,Predicted\n007,\nnothere,\n../x,\n", r"(?s)line 3, id 'nothere': no such image.*line 4.*outside"),
         ("Id,Predicted\na,\n", "fits 2 images"),
-        ("Name,Predicted\n007,\n", "column Id"),
-        ("", "column Id"),
-        ("Id\n", "holds no id"),
+        ("Name,Predicted\n007,\n", "sample.csv: no column Id; its columns are 'Name', 'Predicted'"),
+        ("", "sample.csv is empty"),
+        ("Id\n", "has a header but no rows"),
+        ("Id,ID\n007,008\n", "2 columns are called 'Id'"),
+        ("Id,Predicted\n007\n ,1\nnothere,\n", "(?s)line 2: 1 fields .* 2.*line 3: the Id is empty.*line 4.*no such"),
+        ("Id,Predicted\n007,\ngray,\n007,\n", "line 4, id '007': names the same image as"),
     ],
 )
 def test_a_sample_that_does_not_fit_is_refused(trained, image_dir, tmp_path, text, message):
@@ -125,6 +129,34 @@ def test_a_sample_that_does_not_fit_is_refused(trained, image_dir, tmp_path, tex
     with pytest.raises(InputError, match=message):
         run_main(trained, image_dir, tmp_path / "c.csv", format="challenge", sample_file=sample)
     assert not (tmp_path / "c.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Id;Predicted\r\né;\r\n007;0 1\r\n", "utf-8-sig"),
+        ("Id\tPredicted\né\t\n007\t0\n", "utf-16"),
+        ("sep=;\nImage Name;Predicted\né;\n007;\n", "windows-1252"),
+        ("Predicted,filename,\n,é.bmp,\n\n0,007.png,\n", "utf-8"),
+        ("Id\ne\u0301\n007\n", "utf-8"),
+    ],
+)
+def test_samples_of_any_spreadsheet_are_read(trained, image_dir, tmp_path, text, encoding):
+    sample = tmp_path / "sample.csv"
+    sample.write_bytes(text.encode(encoding))
+    rows = run_main(trained, image_dir, tmp_path / "c.csv", format="challenge", sample_file=sample)
+    # As the sample writes them, so that who compares the two files finds each id.
+    written = ["é.bmp", "007.png"] if "filename" in text else ["e\u0301" if "e\u0301" in text else "é", "007"]
+    assert [row["Id"] for row in rows] == written
+
+
+def test_short_rows_of_a_sample_with_a_file_a_channel_are_named(tmp_path):
+    (tmp_path / "007_red.png").touch()
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Id,path_red,path_green\n007,007_red.png\n008,008_red.png,008_green.png\n", encoding="utf-8")
+    stains = Preparation(size=6, resize="stretch", channels="red,green", pattern="{id}_{channel}")
+    with pytest.raises(InputError, match=r"(?s)line 2: 2 fields where the header has 3.*line 3.*path_red.*no such"):
+        predict.chosen_images(predict.Config(image_dir=tmp_path, sample_file=sample), stains)
 
 
 def damage(image_dir: Path) -> None:
@@ -151,7 +183,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_named(trained, image_dir
     rows = run_main(trained, image_dir, tmp_path / "p.csv", on_bad_image="skip", batch_size=2)
     assert [row["Id"] for row in rows] == ["007", "a.png", "d.v2", "gray", "é", "plate/b,c"]
     assert "3 images cannot be decoded and are left out" in capsys.readouterr().out
-    assert len(json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["skipped"]) == 3
+    assert len(json.loads((tmp_path / "p.csv.json").read_text(encoding="utf-8"))["skipped"]) == 3
     sample = tmp_path / "sample.csv"
     sample.write_text("Id\nempty\n007\n", encoding="utf-8")
     rows = run_main(trained, image_dir, tmp_path / "c.csv", on_bad_image="skip", format="challenge", sample_file=sample)
@@ -169,6 +201,16 @@ def test_an_earlier_output_is_replaced_only_when_asked(trained, image_dir, tmp_p
     assert len(run_main(trained, image_dir, tmp_path / "p.csv", overwrite=True)) == 7
 
 
+def test_no_other_file_is_replaced(trained, image_dir, tmp_path):
+    (tmp_path / "config.json").write_text("of a run")
+    run_main(trained, image_dir, tmp_path / "config.csv")
+    assert (tmp_path / "config.json").read_text() == "of a run"
+    (tmp_path / "p.csv.json").write_text("of an earlier prediction")
+    with pytest.raises(InputError, match=r"p\.csv\.json exists; give --overwrite"):
+        run_main(trained, image_dir, tmp_path / "p.csv")
+    assert not (tmp_path / "p.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -176,13 +218,21 @@ def test_an_earlier_output_is_replaced_only_when_asked(trained, image_dir, tmp_p
         ({"image_dir": Path("nowhere")}, "nowhere is not a folder"),
         ({"run_dirs": (Path("a"), Path("b"))}, "2 runs"),
         ({"run_dirs": (Path("nowhere"),)}, "nowhere is not a run"),
-        ({"sample_file": Path("nowhere.csv")}, "nowhere.csv does not exist"),
+        ({"sample_file": Path("nowhere.csv")}, "nowhere.csv cannot be read: No such file"),
     ],
 )
 def test_mistakes_are_said_in_a_line(trained, image_dir, tmp_path, options, message):
     given = {"image_dir": image_dir, "run_dirs": (trained,), "output_csv": tmp_path / "p.csv", **options}
     with pytest.raises(InputError, match=message):
         predict.main(predict.Config(**given))
+
+
+def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, image_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").write_bytes(b"")
+    with pytest.raises(InputError, match=r"model\.keras is missing or empty"):
+        run_main(tmp_path / "run", image_dir, tmp_path / "p.csv")
 
 
 def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):

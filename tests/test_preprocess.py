@@ -88,6 +88,7 @@ def content(directory: Path) -> dict[str, bytes]:
 def test_a_set_becomes_a_cache(made, pictures, capsys):
     made.run(folds=3)
     cache = open_cache(made.folder / "cache")
+    assert cache.meta["parted"] == 0
     assert cache.ids[7] == "007"
     assert cache.class_names == CLASSES
     assert cache.index[3]["width"] == "30"
@@ -243,7 +244,9 @@ def test_own_split_is_kept_and_its_leaks_are_refused(made, capsys):
     assert "--on_leak warn" in str(raised.value)
     assert not (made.folder / ".cache.partial").exists()
     made.run(on_leak="warn")
-    assert open_cache(made.folder / "cache").split == split
+    cache = open_cache(made.folder / "cache")
+    assert cache.split == split
+    assert cache.meta["parted"] == 1
     printed = capsys.readouterr().out
     assert "000 and 029" in printed
     assert "Warning: val has no images" in printed

@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)\)")
 # What a command is given so that it ends soon; the command itself stays as it is printed.
-SMALL = {"COUNT": "60", "SIZE": "32", "EPOCHS": "1", "COLUMNS": "120"}
+SMALL = {"DEMO_COUNT": "60", "DEMO_SIZE": "32", "DEMO_EPOCHS": "1", "SIZE": "32", "EPOCHS": "1", "COLUMNS": "120"}
 INSTEAD = {
     # The tests would run themselves.
     "make test": "make --dry-run test",

@@ -1,6 +1,8 @@
 """A run on disk: only a whole one is opened, and what it holds is checked."""
 
+import copy
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from data.faults import InputError
 
 CACHE = {
     "class_names": ["N/A", "Rods & rings"],
-    "preparation": {"size": 8},
+    "preparation": {"size": 8, "resize": "stretch", "channels": "gray"},
     "counts": {"train": {"rows": 3, "positives": [2, 1], "known": [3, 3]}},
 }
 
@@ -54,6 +56,16 @@ def test_a_folder_that_is_no_run_is_never_emptied(tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize("text", ['{"architectures": ["ViT"]}', "[1]", "not JSON", '"run_format"'])
+def test_a_config_json_alone_makes_no_run(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "weights.bin").write_text("of some other program")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="exists and is not a run; choose another run_dir"):
+            run_folder.create_run(tmp_path, {"cache": CACHE}, overwrite)
+    assert (tmp_path / "weights.bin").exists()
+
+
 def test_folders_that_are_no_run_are_refused_by_name(tmp_path, folder):
     with pytest.raises(InputError, match=r"elsewhere is not a run.*python train\.py"):
         run_folder.open_run(tmp_path / "elsewhere")
@@ -78,6 +90,24 @@ def test_thresholds_edited_to_nonsense_are_refused(folder, thresholds):
         run_folder.open_run(folder).thresholds()
 
 
+def test_a_file_that_an_editor_gave_a_byte_order_mark_is_read(folder):
+    run = run_folder.open_run(folder)
+    path = run.save_thresholds(np.array([0.25, 1.0]), "per_class", {})
+    for each in (path, folder / "config.json"):
+        each.write_bytes(b"\xef\xbb\xbf" + each.read_bytes())
+    assert run_folder.open_run(folder).thresholds().tolist() == [0.25, 1.0]
+
+
+def test_warnings_are_those_of_the_run_and_of_its_cache(folder):
+    run = run_folder.open_run(folder)
+    assert run.warnings == []
+    config = {**run.config, "warnings": ["it began with a run that knew 3 test images"]}
+    config["cache"] = {**config["cache"], "parted": 1234}
+    first, second = run_folder.Run(folder, config).warnings
+    assert first == "it began with a run that knew 3 test images"
+    assert second.startswith("1,234 images lie in another split than images that they belong with")
+
+
 def test_damaged_scores_are_refused(folder):
     path = folder / "scores" / "val.npz"
     path.write_bytes(path.read_bytes()[:100])
@@ -89,3 +119,55 @@ def test_damaged_scores_are_refused(folder):
     np.savez(path, ids=np.array([{}], dtype=object), scores=np.zeros((1, 2)), labels=np.zeros((1, 2)))
     with pytest.raises(InputError, match="cannot be read"):
         run_folder.open_run(folder).scores("val")
+
+
+@pytest.fixture
+def with_model(folder):
+    """The run with a model of 8 × 8 gray images and two classes."""
+    import keras
+
+    images = keras.Input((8, 8, 1), dtype="uint8")
+    pixels = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    keras.Model(images, keras.layers.Dense(2, activation="sigmoid")(pixels)).save(folder / run_folder.MODEL)
+    return folder
+
+
+def test_the_model_is_that_of_the_run(with_model):
+    assert run_folder.open_run(with_model).load_model().output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "text", "flipped", "another archive", "too new"])
+def test_a_damaged_model_is_named_with_the_way_out(with_model, damage):
+    path = with_model / run_folder.MODEL
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 255
+    path.unlink()
+    content = {"empty": b"", "cut off": whole[:-100], "text": b"<html>not found</html>", "flipped": bytes(flipped)}
+    if damage in content:
+        path.write_bytes(content[damage])
+    elif damage != "missing":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", "{}")
+            if damage == "too new":
+                archive.writestr("config.json", '{"module": "keras.layers", "class_name": "Newest", "config": {}}')
+    with pytest.raises(InputError, match=r"model\.keras .*; copy it again .* or train again") as raised:
+        run_folder.open_run(with_model).load_model()
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("preparation", {"size": 9, "resize": "stretch", "channels": "gray"}, "9 × 9 × 1 and 2 classes"),
+        ("preparation", {"size": 8, "resize": "stretch", "channels": "rgb"}, "8 × 8 × 3 and 2 classes"),
+        ("class_names", ["N/A", "Rods & rings", "third"], "8 × 8 × 1 and 3 classes"),
+        ("preparation", {"size": "8"}, "preparation must hold"),
+    ],
+)
+def test_a_model_that_is_not_of_the_config_is_refused(with_model, name, value, said):
+    run = run_folder.open_run(with_model)
+    config = copy.deepcopy(run.config)
+    config["cache"][name] = value
+    with pytest.raises(InputError, match=rf"config\.json.*{said}"):
+        run_folder.Run(with_model, config).load_model()

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,22 +135,82 @@ def test_a_users_mistake_is_one_clear_message(arguments, message, shell):
     assert message in shell(*arguments, fails=True)
 
 
-def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
-    import sys
+def pipeline(**environment: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "SIZE": "16", "EPOCHS": "1", **environment}
+    answer = subprocess.run(["bash", "pipeline.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "IMAGE_DIR": str(made_set / "images"),
-        "LABELS_CSV": str(made_set / "labels.csv"),
-        "CLASSES_FILE": str(made_set / "classes.txt"),
-        "CACHE_DIR": str(tmp_path / "cache"),
-        "RUN_DIR": str(tmp_path / "run"),
-        "SIZE": "16",
-        "EPOCHS": "1",
-    }
-    subprocess.run(["bash", "pipeline.sh"], cwd=ROOT, env=environment, check=True, capture_output=True)
+
+def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
+    new = tmp_path / "new images"
+    new.mkdir()
+    for path in sorted((made_set / "images").glob("*.jpg"))[:3]:
+        shutil.copy(path, new)
+    pipeline(
+        IMAGE_DIR=str(made_set / "images"),
+        LABELS_CSV=str(made_set / "labels.csv"),
+        CLASSES_FILE=str(made_set / "classes.txt"),
+        CACHE_DIR=str(tmp_path / "cache"),
+        RUN_DIR=str(tmp_path / "run"),
+        NEW_IMAGES=str(new),
+    )
     assert (tmp_path / "run" / "report" / "index.html").exists()
+    assert len(rows_of(tmp_path / "run" / "predictions.csv")) == 3
+
+
+def test_the_pipeline_predicts_only_where_new_images_are_named(tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\necho $1 >> $CALLED\n")
+    (tmp_path / "python").chmod(0o755)
+    called = tmp_path / "called"
+    scripts = ["preprocess.py", "train.py", "thresholds.py", "evaluate.py"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for new, expected in (("", scripts), ("new", [*scripts, "predict.py"])):
+        called.unlink(missing_ok=True)
+        pipeline(PATH=path, CALLED=str(called), NEW_IMAGES=new)
+        assert called.read_text().split() == expected
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Runs the demo into a folder, with a python that does nothing: only what happens to the folder is looked at."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "python").chmod(0o755)
+
+    def run(folder: Path, **environment: str) -> subprocess.CompletedProcess:
+        path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "DEMO_DIR": str(folder), **environment}
+        return subprocess.run(["bash", "demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_the_demo_replaces_only_what_a_demo_made(demo, tmp_path):
+    folder = tmp_path / "my folder"
+    folder.mkdir()
+    # An empty folder holds nothing to lose.
+    assert demo(folder).returncode == 0
+    (folder / "report").write_text("of the first demo")
+    assert demo(folder).returncode == 0
+    assert [path.name for path in folder.iterdir()] == [".made-by-demo"]
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.txt").write_text("years of work")
+    answer = demo(foreign)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"error: {foreign} was not made by this script")
+    assert (foreign / "chapter.txt").read_text() == "years of work"
+
+
+def test_the_demo_takes_no_notice_of_other_programs_variables(demo, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".made-by-demo").touch()
+    (other / "kept").touch()
+    assert demo(tmp_path / "demo", DIR=str(other), COUNT="none", SIZE="none", EPOCHS="none").returncode == 0
+    assert (other / "kept").exists()
+    assert (tmp_path / "demo" / ".made-by-demo").exists()
 
 
 def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path):

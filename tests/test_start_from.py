@@ -8,6 +8,7 @@ import pytest
 
 import models
 import run_folder
+import train
 from data.cache import open_cache
 from data.faults import InputError
 from training import start_from
@@ -23,7 +24,9 @@ def built(classes: int, **options):
 def run(tmp_path_factory):
     """A finished run of three classes, without training."""
     folder = tmp_path_factory.mktemp("run")
-    run_folder.create_run(folder, {"cache": {"class_names": ["a", "b", "c"], "preparation": {}, "counts": {}}}, False)
+    preparation = {"size": SHAPE[0], "resize": "stretch", "channels": "rgb"}
+    cache = {"class_names": ["a", "b", "c"], "preparation": preparation, "counts": {}}
+    run_folder.create_run(folder, {"cache": cache}, False)
     models.with_probabilities(built(3)).save(folder / run_folder.MODEL)
     run_folder.finish_run(folder)
     return run_folder.open_run(folder)
@@ -135,3 +138,22 @@ def test_other_images_are_refused_and_images_seen_in_training_named(made_run, ma
     warnings = start_from.check_images(run_folder.open_run(made_run), cache)
     assert "resize was stretch, is pad" in warnings[0]
     assert "was trained on 3 images that are val or test here" in warnings[1]
+
+
+def test_a_run_remembers_what_was_warned_of_and_hands_it_on(made_run, made_cache, tmp_path, monkeypatch):
+    def moved(meta, folder):
+        index = (folder / "index.csv").read_text()
+        (folder / "index.csv").write_text(index.replace(",train,", ",test,", 3))
+
+    cache = edited_cache(made_cache, tmp_path / "moved", moved)
+    monkeypatch.setattr(train, "fit", lambda *arguments: None)
+    monkeypatch.setattr(train, "store_scores", lambda *arguments: None)
+    train.main(train.Config(cache_dir=cache, run_dir=tmp_path / "second", start_from=made_run))
+    second = run_folder.open_run(tmp_path / "second")
+    assert len(second.warnings) == 1
+    assert f"{made_run} was trained on 3 images that are val or test here" in second.warnings[0]
+    # The second run itself saw no test image, but the weights that it began with did.
+    train.main(train.Config(cache_dir=cache, run_dir=tmp_path / "third", start_from=tmp_path / "second"))
+    third = run_folder.open_run(tmp_path / "third")
+    assert third.warnings == [f"{tmp_path / 'second'}: {second.warnings[0]}"]
+    assert run_folder.open_run(made_run).warnings == []

@@ -1,5 +1,6 @@
 """Thresholds against an exhaustive search and scikit-learn's curve, and the script on a made run."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -136,6 +137,42 @@ def test_thresholds_can_go_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (directory / "thresholds.json").exists()
     assert json.loads((tmp_path / "other" / "thresholds.json").read_text(encoding="utf-8"))["method"] == "fixed"
     assert "--thresholds_dir" in capsys.readouterr().out
+
+
+def test_thresholds_as_they_were_written_are_replaced_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    directory = make_run(tmp_path / "run")
+    path = directory / "thresholds.json"
+    config = thresholds.Config(run_dirs=(directory,), method="fixed", fixed_threshold=0.25)
+    thresholds.main(config)
+    assert "Replaced" not in capsys.readouterr().out
+    # Laid out anew, as an editor may do on saving, with nothing changed.
+    path.write_text("\ufeff" + json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=4), encoding="utf-8")
+    thresholds.main(dataclasses.replace(config, fixed_threshold=0.75))
+    assert f"Replaced the earlier thresholds in {path}" in capsys.readouterr().out
+    assert run_folder.open_run(directory).thresholds().tolist() == [0.75] * 4
+
+
+@pytest.mark.parametrize("edit", ["a threshold", "the digest", "the end"])
+def test_thresholds_edited_by_hand_are_replaced_only_when_told(tmp_path: Path, edit: str) -> None:
+    directory = make_run(tmp_path / "run")
+    path = directory / "thresholds.json"
+    config = thresholds.Config(run_dirs=(directory,), method="fixed", fixed_threshold=0.25)
+    thresholds.main(config)
+    text = path.read_text(encoding="utf-8")
+    stored = json.loads(text)
+    if edit == "a threshold":
+        stored["thresholds"]["N/A"] = 0.3
+    else:
+        del stored["digest"]
+    edited = text[:-20] if edit == "the end" else json.dumps(stored)
+    path.write_text(edited, encoding="utf-8")
+    with pytest.raises(InputError, match=r"thresholds\.json was edited .* --overwrite"):
+        thresholds.main(config)
+    assert path.read_text(encoding="utf-8") == edited
+    thresholds.main(dataclasses.replace(config, overwrite=True))
+    assert run_folder.open_run(directory).thresholds().tolist() == [0.25] * 4
 
 
 def test_mistakes_are_said_in_a_line(tmp_path: Path) -> None:
