@@ -29,4 +29,5 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf demo $(VENV)
+	rm -rf $(VENV)
+	test ! -f demo/.made-by-demo || rm -rf demo

@@ -79,9 +79,8 @@ def main(config: Config) -> None:
     from training import start_from
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
-    warnings = start_from.check_images(earlier, cache) if earlier else []
-    # What that run began with is in these weights too.
-    warnings += [f"{earlier.directory}: {text}" for text in earlier.warnings] if earlier else []
+    notes = start_from.check_images(earlier, cache) if earlier else []
+    warnings = start_from.images_seen(earlier, cache) if earlier else []
     keras.utils.set_random_seed(config.seed)
     try:
         loss = losses.build(config.loss, **loss_parameters)
@@ -102,7 +101,7 @@ def main(config: Config) -> None:
     )
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
-    for text in warnings:
+    for text in notes + warnings:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
         show_weights(cache, images.labels, expected, **loss_parameters)

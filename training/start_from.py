@@ -15,8 +15,7 @@ def check_images(run: Run, cache: Cache) -> list[str]:
     """Whether the run saw images like the cache's.
 
     Returns:
-        Warnings: a preparation that differs in what does not change the shape, and rows the run was trained on that
-        the cache keeps for validation or test.
+        Warnings of a preparation that differs in what does not change the shape.
 
     Raises:
         InputError: their shape or channels differ.
@@ -33,6 +32,12 @@ def check_images(run: Run, cache: Cache) -> list[str]:
     if differing := [name for name in prepared if stored.get(name) != prepared[name]]:
         changes = ", ".join(f"{name} was {stored.get(name)}, is {prepared[name]}" for name in differing)
         warnings.append(f"{run.directory} was trained on images that were prepared in another way: {changes}")
+    return warnings
+
+
+def images_seen(run: Run, cache: Cache) -> list[str]:
+    """Warnings of rows that the run, or one that it started from, was trained on and the cache keeps to judge by."""
+    warnings = [f"{run.directory}: {text}" for text in run.warnings]
     if "train" in run.splits():
         trained = set(run.scores("train").ids)
         seen = [
