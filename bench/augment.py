@@ -24,7 +24,7 @@ def main(config: Config) -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     # One core for all of them, TensorFlow's threads included.
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import cv2
     import numpy as np
 

@@ -9,6 +9,7 @@ only move pixels; an operation without strength changes no byte.
 
 import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
@@ -24,8 +25,7 @@ Operation = Literal[
 ]  # fmt: skip
 Interpolation = Literal["cubic", "linear"]
 INTERPOLATIONS = {"cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
-DRAWS = 20  # numbers drawn for each image, whatever the operations: one more of these changes no other
-COLOURS_FROM = 12  # of these the first that belongs to a channel's colour
+DRAWS = struct.Struct("<16I")  # the numbers drawn for each image, whatever the operations
 GREATEST = {
     "rotation_degrees": 180.0, "shift_fraction": 1.0, "scale_factor": 10.0, "shear_degrees": 60.0,
     "brightness_fraction": 1.0, "contrast_fraction": 1.0, "colour_fraction": 1.0, "noise_levels": 255.0,
@@ -95,7 +95,7 @@ class Parameters:
     blur: float = 0.0  # standard deviation, pixels
     brightness: float = 1.0
     contrast: float = 1.0
-    colour: tuple[float, ...] = ()  # a factor a channel, the last ones repeated where there are more
+    colour: tuple[float, ...] = ()  # a factor a channel, or none
     noise: float = 0.0  # standard deviation, levels
     noise_seed: int = 0
     interpolation: str = field(default="cubic", compare=False)
@@ -112,8 +112,11 @@ NEUTRAL = Parameters()
 
 def generator(*key: object) -> np.random.Generator:
     """A counter-based generator that depends on the key alone, whatever was drawn before."""
-    digest = hashlib.blake2b("\n".join(map(str, key)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(key, 16), "little")))
+
+
+def _digest(key: Sequence[object], size: int) -> bytes:
+    return hashlib.blake2b("\n".join(map(str, key)).encode(), digest_size=size).digest()
 
 
 def draw(
@@ -130,8 +133,10 @@ def draw(
     chosen = set(ranges.operations)
     if not chosen:
         return NEUTRAL
-    # Each operation has its own places among the numbers, so that switching one on leaves the others as they were.
-    even = generator(seed, epoch, occurrence, image_id).random(DRAWS).tolist()
+    # A hash of the key is as even as any generator's numbers, and many times faster for a few of them. Each operation
+    # has its own places among them, so that switching one on leaves the others as they were.
+    key = (seed, epoch, occurrence, image_id)
+    even = [number / 2**32 for number in DRAWS.unpack(_digest(key, DRAWS.size))]
     signed = [2 * number - 1 for number in even]
     drawn: dict[str, Any] = _symmetry(chosen, even, shape[0] == shape[1])
     if "rotation" in chosen:
@@ -154,13 +159,13 @@ def draw(
     if "brightness" in chosen:
         drawn["brightness"] = 1 + signed[11] * ranges.brightness_fraction
     if "contrast" in chosen:
-        drawn["contrast"] = 1 + signed[COLOURS_FROM] * ranges.contrast_fraction
-    if "colour" in chosen:
-        places = [COLOURS_FROM + 1 + channel % (DRAWS - COLOURS_FROM - 3) for channel in range(shape[2])]
-        drawn["colour"] = tuple(1 + signed[place] * ranges.colour_fraction for place in places)
+        drawn["contrast"] = 1 + signed[12] * ranges.contrast_fraction
     if "noise" in chosen:
-        drawn["noise"] = even[-2] * ranges.noise_levels
-        drawn["noise_seed"] = int(even[-1] * 2**53)
+        drawn["noise"] = even[13] * ranges.noise_levels
+        drawn["noise_seed"] = int(even[14] * 2**32)
+    if "colour" in chosen:
+        strengths = generator(*key, "colour").uniform(-1, 1, shape[2]) * ranges.colour_fraction
+        drawn["colour"] = tuple((1 + strengths).tolist())
     return Parameters(interpolation=ranges.interpolation, **drawn)
 
 
@@ -230,23 +235,25 @@ def _inverse_map(parameters: Parameters, shape: Sequence[int]) -> np.ndarray | N
     cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     slant = math.tan(math.radians(shear))
     # Forward it is shift · scale · rotation · shear about the centre, with y pointing down; this is the way back.
-    inner = np.array([[1, -slant], [0, 1]]) @ np.array([[cosine, -sine], [sine, cosine]]) / scale
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = np.array([parameters.shift_x * width, parameters.shift_y * height])
-    return np.column_stack([inner, centre - inner @ (centre + shift)])
+    across = (cosine - slant * sine) / scale, (-sine - slant * cosine) / scale
+    down = sine / scale, cosine / scale
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    x, y = centre_x + parameters.shift_x * width, centre_y + parameters.shift_y * height
+    return np.array(
+        [
+            [*across, centre_x - across[0] * x - across[1] * y],
+            [*down, centre_y - down[0] * x - down[1] * y],
+        ]
+    )
 
 
 def _with_light(image: np.ndarray, parameters: Parameters) -> np.ndarray:
     """Brightness, contrast and colour as one table of 256 levels a channel, so that they round once."""
-    gains = _gains(parameters.colour, image.shape[2]) * parameters.brightness
-    if parameters.contrast == 1 and (gains == 1).all():
+    if parameters.contrast == 1 and parameters.brightness == 1 and not parameters.colour:
         return image
+    gains = parameters.brightness * np.array(parameters.colour or (1.0,))
     mean = image.mean(axis=(0, 1), dtype=np.float64) if parameters.contrast != 1 else np.zeros(image.shape[2])
     levels = np.arange(256.0)[:, None]
     table = gains * (mean + parameters.contrast * (levels - mean))
     table = np.rint(table).clip(0, 255).astype(np.uint8)[None]
     return _shaped(cv2.LUT(image, table))
-
-
-def _gains(colour: Sequence[float], channels: int) -> np.ndarray:
-    return np.array(colour[:channels]) if colour else np.ones(channels)

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from data import augmentation
 from data.augmentation import NEUTRAL, Operation, Parameters, Ranges, apply, draw, turned
 from data.faults import InputError
 from data.synthetic_image import render
@@ -235,4 +234,3 @@ def test_ranges_record_only_what_they_use():
     assert Ranges(("rotation",)).as_dict() == {
         "operations": ["rotation"], "rotation_degrees": 180.0, "interpolation": "cubic",
     }  # fmt: skip
-    assert augmentation.DRAWS >= augmentation.COLOURS_FROM + 5
