@@ -252,8 +252,15 @@ def _with_light(image: np.ndarray, parameters: Parameters) -> np.ndarray:
     if parameters.contrast == 1 and parameters.brightness == 1 and not parameters.colour:
         return image
     gains = parameters.brightness * np.array(parameters.colour or (1.0,))
-    mean = image.mean(axis=(0, 1), dtype=np.float64) if parameters.contrast != 1 else np.zeros(image.shape[2])
+    mean = _channel_means(image) if parameters.contrast != 1 else np.zeros(image.shape[2])
     levels = np.arange(256.0)[:, None]
     table = gains * (mean + parameters.contrast * (levels - mean))
     table = np.rint(table).clip(0, 255).astype(np.uint8)[None]
     return _shaped(cv2.LUT(image, table))
+
+
+def _channel_means(image: np.ndarray) -> np.ndarray:
+    """(C,) float64; row by row, which is several times as fast as over both axes at once."""
+    height, width, channels = image.shape
+    columns = image.reshape(height, -1).sum(axis=0, dtype=np.uint32)
+    return columns.reshape(width, channels).sum(axis=0) / (height * width)
