@@ -37,11 +37,13 @@ def main(config: Config) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for work in contenders.values():
         work()  # compiles, allocates
+    names, order = list(contenders), np.random.default_rng(config.seed)
     for _ in range(config.rounds):
-        for name, work in contenders.items():
+        # Another order each round, as who follows TensorFlow's threads finds the core still busy.
+        for place in order.permutation(len(names)):
             start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
+            contenders[names[place]]()
+            seconds[names[place]].append(time.perf_counter() - start)
     rates = {name: config.images / float(np.median(times)) for name, times in seconds.items()}
     # The ratio within each round, so that a machine that slows down meanwhile slows both.
     for name, rate in rates.items():
