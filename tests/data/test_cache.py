@@ -177,6 +177,28 @@ def test_a_folder_that_is_no_cache_is_never_replaced(tmp_path, paths):
     assert len(open_cache(tmp_path / "empty")) == COUNT
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"entries": []}'])
+def test_a_folder_that_merely_holds_a_cache_json_is_never_replaced(tmp_path, paths, text):
+    foreign = tmp_path / "browser"
+    foreign.mkdir()
+    (foreign / "cache.json").write_text(text)
+    for name in ("index.csv", "notes.txt"):
+        (foreign / name).write_text("mine")
+        with pytest.raises(InputError, match=r"browser exists and is not a cache; choose another name"):
+            write(foreign, paths, overwrite=True)
+    assert sorted(path.name for path in foreign.iterdir()) == ["cache.json", "index.csv", "notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", ""])
+def test_a_cache_whose_description_is_damaged_can_be_replaced(tmp_path, paths, text):
+    write(tmp_path / "cache", paths)
+    (tmp_path / "cache" / "cache.json").write_text(text)
+    with pytest.raises(InputError, match="give --overwrite"):
+        write(tmp_path / "cache", paths)
+    write(tmp_path / "cache", paths[:6], overwrite=True)
+    assert len(open_cache(tmp_path / "cache")) == 6
+
+
 def test_bad_images_leave_no_gap(tmp_path, paths):
     for number in (4, 5, 6, 7, 9):
         paths[number].write_bytes(paths[number].read_bytes()[:300])
