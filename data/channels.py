@@ -95,15 +95,19 @@ def find_channel_images(image_dir: Path, channels: str, pattern: str) -> tuple[l
 
 
 def by_channel(files: list[str], names: list[str], pattern: str) -> Found:
-    """Files by id and channel, as far as their names fit the pattern, with any extension unless it gives one."""
+    """Files by id and channel, as far as their names fit the pattern, with any extension unless it gives one.
+
+    Where one channel's name ends another's, as red does far_red, a file is of the longest that fits.
+    """
     whole = pattern.lower().endswith(EXTENSIONS)
-    forms = {name: _form(pattern, name) for name in names}
+    forms = {name: _form(pattern, name) for name in sorted(names, key=len, reverse=True)}
     groups: Found = {}
     for file in files:
         text = file if whole else _stem(file)
         for name, form in forms.items():
             if fit := form.fullmatch(text):
                 groups.setdefault(fit["id"], {}).setdefault(name, []).append(file)
+                break
     return groups
 
 

@@ -44,6 +44,21 @@ def test_a_pattern_finds_the_files_of_an_image(tmp_path, files, pattern, image_i
     assert separate
 
 
+@pytest.mark.parametrize(
+    ("files", "pattern"),
+    [
+        (["c0_red.png", "c0_far_red.png"], "{id}_{channel}"),
+        (["red_c0.png", "red_far_c0.png"], "{channel}_{id}"),
+        (["c0_RED.png", "c0_Far_Red.png"], "{id}_{channel}"),
+    ],
+)
+def test_a_channel_whose_name_holds_anothers_keeps_its_files(tmp_path, files, pattern):
+    touched(tmp_path, *files)
+    channels = "red,far_red" if pattern.startswith("{id}") else "red,red_far"
+    assert match(tmp_path, ["c0"], channels, pattern) == (["|".join(files)], [], True, [])
+    assert find_channel_images(tmp_path, channels, pattern)[0] == ["c0"]
+
+
 def test_images_of_one_file_are_found_too_and_pictures_are_always_one_file(tmp_path):
     touched(tmp_path, "a.tif", "b_red.png", "b_green.png")
     assert match(tmp_path, ["a"], "red,green") == (["a.tif"], ["b_green.png", "b_red.png"], False, [])
