@@ -1,9 +1,10 @@
 """Which files make one image: a single file, or one a channel, found by their names or named in a CSV."""
 
 import re
-from pathlib import Path, PurePosixPath
+from itertools import product
+from pathlib import Path
 
-from data.decoding import EXTENSIONS
+from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError
 from data.images import ImageFiles, find_images
 from data.label_forms import ID_COLUMNS, PATH_COLUMN
@@ -103,8 +104,7 @@ def by_channel(files: list[str], names: list[str], pattern: str) -> Found:
     forms = {name: _form(pattern, name) for name in sorted(names, key=len, reverse=True)}
     groups: Found = {}
     for file in files:
-        text = file if whole else _stem(file)
-        for name, form in forms.items():
+        for text, (name, form) in product([file] if whole else stems(file), forms.items()):
             if fit := form.fullmatch(text):
                 groups.setdefault(fit["id"], {}).setdefault(name, []).append(file)
                 break
@@ -176,11 +176,11 @@ def _match_columns(
     ids: list[str], lines: list[int], found: dict[str, Path], names: list[str], columns: dict[int, list[str]],
     faults: Faults,
 ) -> tuple[list[ImageFiles], list[str]]:  # fmt: skip
-    stems, images, claimed = stems_of(found), list[ImageFiles](), set[str]()
+    by_stem, images, claimed = stems_of(found), list[ImageFiles](), set[str]()
     for image_id, line in zip(ids, lines, strict=True):
         paths = []
         for name, cell in zip(names, columns[line], strict=True):
-            key, fault = match_name(cell, found, stems) if cell else (None, "is empty")
+            key, fault = match_name(cell, found, by_stem) if cell else (None, "is empty")
             if key is None:
                 faults.add(f"line {line}, id {image_id!r}: {PATH_COLUMN}{name} {cell!r}: {fault}".replace("'': ", ""))
             else:
@@ -222,5 +222,6 @@ def _plain(pattern: str) -> str:
     return pattern.replace("{id}", "").replace("{channel}", "")
 
 
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(EXTENSIONS) else name
+def _stem(image_id: str) -> str:
+    """An id without extension, .ome included: no file is looked up by it, only what files of a channel share."""
+    return stems(image_id)[0].removesuffix(".ome")

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+OME = (".ome.tif", ".ome.tiff")  # one extension each
 # Pillow has readers that call other programs; only these are ever tried, whatever a file is named.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 READABLE = "JPEG, PNG, TIFF, BMP, WebP"
@@ -37,6 +38,14 @@ class Deep(Protocol):
 
     def planes(self) -> np.ndarray:
         """All pixels, (height, width, channels) uint8 or uint16, upright."""
+
+
+def stems(name: str) -> list[str]:
+    """A file's name without its extension, and of an OME-TIFF also the name that ends in .ome; else the name itself."""
+    if not name.lower().endswith(EXTENSIONS):
+        return [name]
+    stem = name.rpartition(".")[0]
+    return [stem.rpartition(".")[0], stem] if name.lower().endswith(OME) else [stem]
 
 
 @contextmanager

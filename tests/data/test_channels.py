@@ -34,6 +34,12 @@ def match(folder, ids, channels, pattern="{id}_{channel}", columns=None):
         (["a-chred.tif", "a-chgreen.tif", "a-chred.png"], "{id}-ch{channel}.tif", "a"),
         (["a/a_red.png", "a/a_green.png", "a/b_red.png"], "{id}/{id}_{channel}", "a"),
         (["a(1)+red.png", "a(1)+green.png"], "{id}+{channel}", "a(1)"),
+        (["a_red.ome.tif", "a_green.OME.TIF"], "{id}_{channel}", "a"),
+        (["red/a.ome.tiff", "green/a.ome.tiff"], "{channel}/{id}", "a"),
+        (["red/a.ome.tif", "green/a.ome.tif"], "{channel}/{id}", "a.ome"),
+        (["red/a.ome.tif", "green/a.ome.tif"], "{channel}/{id}", "a.ome.tif"),
+        (["a_red.ome.tif", "a_green.ome.tif"], "{id}_{channel}.ome", "a"),
+        (["a_red.ome.tif", "a_green.ome.tif"], "{id}_{channel}.ome.tif", "a"),
     ],
 )
 def test_a_pattern_finds_the_files_of_an_image(tmp_path, files, pattern, image_id):
