@@ -8,7 +8,7 @@ from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError
 from data.images import ImageFiles, find_images
 from data.label_forms import ID_COLUMNS, PATH_COLUMN
-from data.matching import MISSING, add_stripped, match_ids, match_name, stems_of, unstripped
+from data.matching import MISSING, add_stripped, match_ids, match_name, path_key, stems_of, unstripped
 from data.preparation import PICTURES, channel_names
 from data.spreadsheet import Sheet, column_key
 
@@ -73,7 +73,7 @@ def match_images(
         return *_match_columns(ids, lines, found, names, columns, faults), True
     groups = by_channel(list(found), names, pattern)
     padded = unstripped({key: [key] for key in groups})
-    if not any(_group(image_id, groups) or image_id in padded for image_id in ids):
+    if not any(_group_key(image_id, groups) in groups or path_key(image_id) in padded for image_id in ids):
         return *match_ids(ids, lines, image_dir, faults), False
     return *_match_groups(ids, lines, found, names, pattern, groups, padded, faults), True
 
@@ -155,7 +155,7 @@ def _match_groups(
 ) -> tuple[list[ImageFiles], list[str]]:  # fmt: skip
     images, claimed, stripped = list[ImageFiles](), dict[str, int](), list[str]()
     for image_id, line in zip(ids, lines, strict=True):
-        key = image_id if image_id in groups else _stem(image_id)
+        key = _group_key(image_id, groups)
         group = groups.get(key, {})
         fault = _group_fault(key, group, names, pattern)
         if key in claimed:
@@ -191,8 +191,11 @@ def _match_columns(
     return images, [key for key in found if key not in claimed]
 
 
-def _group(image_id: str, groups: Found) -> dict[str, list[str]] | None:
-    return groups.get(image_id) or groups.get(_stem(image_id))
+def _group_key(image_id: str, groups: Found) -> str:
+    """The id as its files a channel have it, without extension if that leads to files."""
+    key = path_key(image_id)
+    # No file is looked up by its extension, only what those of the channels share, so a .ome goes too.
+    return key if key in groups else stems(key)[0].removesuffix(".ome")
 
 
 def _group_fault(image_id: str, group: dict[str, list[str]], names: list[str], pattern: str) -> str:
@@ -220,8 +223,3 @@ def _form(pattern: str, channel: str) -> re.Pattern[str]:
 
 def _plain(pattern: str) -> str:
     return pattern.replace("{id}", "").replace("{channel}", "")
-
-
-def _stem(image_id: str) -> str:
-    """An id without extension, .ome included: no file is looked up by it, only what files of a channel share."""
-    return stems(image_id)[0].removesuffix(".ome")

@@ -40,7 +40,7 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
         name, fault = match_name(image_id, found, by_stem)
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
-        if fault == MISSING and (fuller := padded.get(image_id.replace("\\", "/"))):
+        if fault == MISSING and (fuller := padded.get(path_key(image_id))):
             stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {fuller[0]} is there")
         elif name is None or fault:
             faults.add(f"line {line}, id {image_id!r}: {fault}")
@@ -86,12 +86,17 @@ def add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
             faults.add(f"{text}: {STRIPPED}")
 
 
+def path_key(image_id: str) -> str:
+    """An id as a path inside the folder; a backslash separates folders too."""
+    return str(PurePosixPath(image_id.replace("\\", "/")))
+
+
 def match_name(image_id: str, found: dict[str, Path], by_stem: dict[str, list[str]]) -> tuple[str | None, str]:
     """The image that an id means, or None and why there is none."""
-    path = PurePosixPath(image_id.replace("\\", "/"))
+    key = path_key(image_id)
+    path = PurePosixPath(key)
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None, "points outside image_dir"
-    key = str(path)
     if key in found:
         return key, ""
     candidates = by_stem.get(key, [])

@@ -30,6 +30,8 @@ def match(folder, ids, channels, pattern="{id}_{channel}", columns=None):
         (["a_red.png", "a_green.tif"], "{id}_{channel}", "a.png"),
         (["a_b_RED.png", "a_b_Green.png"], "{id}_{channel}", "a_b"),
         (["plate 1/a_red.png", "plate 1/a_green.png"], "{id}_{channel}", "plate 1/a"),
+        (["plate 1/a_red.png", "plate 1/a_green.png"], "{id}_{channel}", "plate 1\\a"),
+        (["plate 1/a_red.png", "plate 1/a_green.png"], "{id}_{channel}", "./plate 1/a.png"),
         (["red/a.png", "green/a.png"], "{channel}/{id}", "a"),
         (["a-chred.tif", "a-chgreen.tif", "a-chred.png"], "{id}-ch{channel}.tif", "a"),
         (["a/a_red.png", "a/a_green.png", "a/b_red.png"], "{id}/{id}_{channel}", "a"),
@@ -87,6 +89,15 @@ def test_every_image_that_is_not_whole_is_named(tmp_path):
         find_channel_images(tmp_path, "red,green", "{id}_{channel}")
     with pytest.raises(InputError, match="no file is named as Id-red, Id-green"):
         find_channel_images(tmp_path, "red,green", "{id}-{channel}")
+
+
+def test_two_spellings_of_one_id_are_refused_and_stripped_zeros_said_behind_a_backslash_too(tmp_path):
+    touched(tmp_path, "p/007_red.png", "p/007_green.png")
+    assert match(tmp_path, ["p\\007", "p/007"], "red,green")[3] == [
+        "line 3, id 'p/007': names the same image as line 2"
+    ]
+    faults = match(tmp_path, ["p\\7"], "red,green")[3]
+    assert "no such image; p/007_red.png, p/007_green.png are there: were zeros stripped" in faults[0]
 
 
 def test_a_folder_without_images_is_one_fault(tmp_path):
