@@ -176,16 +176,18 @@ def _match_columns(
     ids: list[str], lines: list[int], found: dict[str, Path], names: list[str], columns: dict[int, list[str]],
     faults: Faults,
 ) -> tuple[list[ImageFiles], list[str]]:  # fmt: skip
-    by_stem, images, claimed = stems_of(found), list[ImageFiles](), set[str]()
+    by_stem, images, claimed = stems_of(found), list[ImageFiles](), dict[str, str]()
     for image_id, line in zip(ids, lines, strict=True):
         paths = []
         for name, cell in zip(names, columns[line], strict=True):
             key, fault = match_name(cell, found, by_stem) if cell else (None, "is empty")
-            if key is None:
+            if key in claimed:
+                fault = f"is {claimed[key]} too; each channel needs a file of its own"
+            if key is None or fault:
                 faults.add(f"line {line}, id {image_id!r}: {PATH_COLUMN}{name} {cell!r}: {fault}".replace("'': ", ""))
             else:
                 paths.append(found[key])
-                claimed.add(key)
+                claimed[key] = f"{PATH_COLUMN}{name} of line {line}"
         if len(paths) == len(names):
             images.append(tuple(paths))
     return images, [key for key in found if key not in claimed]

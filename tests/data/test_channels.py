@@ -126,6 +126,18 @@ def test_columns_of_paths(tmp_path):
     assert lacking.texts == ["labels.csv: no column path_blue, though it has columns for other channels"]
 
 
+def test_columns_that_name_a_file_twice_are_refused(tmp_path):
+    touched(tmp_path, "1.png", "2.png", "3.png", "4.png")
+    columns = {2: ["1.png", "2.png"], 3: ["3", "3.png"], 4: ["4.png", "./2"]}
+    names, unclaimed, _, faults = match(tmp_path, ["a", "b", "c"], "green,red", columns=columns)
+    assert names == ["1.png|2.png"]
+    assert unclaimed == []
+    assert faults == [
+        "line 3, id 'b': path_red '3.png': is path_green of line 3 too; each channel needs a file of its own",
+        "line 4, id 'c': path_red './2': is path_red of line 2 too; each channel needs a file of its own",
+    ]
+
+
 @pytest.mark.parametrize("channels", ["rgb", "gray", "rgby", "dapi", "DAPI, Alexa 488"])
 @pytest.mark.parametrize("axes", ["", "YX", "CYX", "TZCYX", "YXS"])
 def test_sound_options_have_no_fault(channels, axes):
