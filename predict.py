@@ -102,7 +102,10 @@ def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str]
     channels, pattern = preparation.channels, preparation.pattern
     if config.sample_file is None:
         if pattern:
-            return find_channel_images(config.image_dir, channels, pattern)
+            ids, images, warnings = find_channel_images(config.image_dir, channels, pattern)
+            for text in warnings:
+                print(f"warning: {text}")
+            return ids, images
         found = find_images(config.image_dir)
         return short_ids(list(found)), list(found.values())
     ids, lines = sample_ids(config.sample_file)

@@ -16,8 +16,17 @@ from data.faults import InputError
 from data.pixels import SWAPPING_TURNS, bands, from_pillow, from_planes, kept_channels, refuse_other_depth
 from data.preparation import Preparation
 
+
+@dataclass(frozen=True)
+class NoImage:
+    """Files that belong together but make no image, and why: they go the way of an image that cannot be decoded."""
+
+    files: tuple[Path, ...]
+    reason: str
+
+
 # The file of an image, or its files in the order of the channels.
-ImageFiles = Path | tuple[Path, ...]
+ImageFiles = Path | tuple[Path, ...] | NoImage
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ def prepare(files: ImageFiles, preparation: Preparation) -> np.ndarray:
         ImageError: a file is missing, empty, truncated, not an image, animated, too large, or its channels or depth
             are not those of the preparation; of several files, its name comes first.
     """
+    _refuse_no_image(files)
     if isinstance(files, tuple):
         parts = [_named(path, lambda path: _pixels(path, preparation, a_stain=True)) for path in files]
         _refuse_other_sizes(files, [size for _, size in parts])
@@ -69,6 +79,7 @@ def scan(files: ImageFiles, preparation: Preparation | None = None) -> ImageInfo
     Raises:
         ImageError: as `prepare`, as far as the headers tell.
     """
+    _refuse_no_image(files)
     if not isinstance(files, tuple):
         return _scan(files, preparation, a_stain=False)
     infos = [_named(path, lambda path: _scan(path, preparation, a_stain=True)) for path in files]
@@ -79,6 +90,11 @@ def scan(files: ImageFiles, preparation: Preparation | None = None) -> ImageInfo
     first = infos[0]
     digest = hashlib.sha1("".join(info.sha1 for info in infos).encode()).hexdigest()
     return ImageInfo(first.width, first.height, first.mode, first.format, digest, first.depth)
+
+
+def _refuse_no_image(files: ImageFiles) -> None:
+    if isinstance(files, NoImage):
+        raise ImageError(files.reason)
 
 
 def _named(path: Path, read: Callable[[Path], Any]) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 from data.channels import brief, channel_faults, find_channel_images, joined, match_images, read_path_columns
 from data.faults import Faults, InputError
+from data.images import ImageError, Preparation, prepare, scan
 
 
 def touched(folder: Path, *names: str) -> Path:
@@ -48,7 +49,7 @@ def test_a_pattern_finds_the_files_of_an_image(tmp_path, files, pattern, image_i
     names, unclaimed, separate, faults = match(touched(tmp_path, *files), [image_id], "red,green", pattern)
     assert not faults
     assert names == ["|".join(files[:2])]
-    assert unclaimed == []
+    assert unclaimed == files[2:]
     assert separate
 
 
@@ -72,23 +73,68 @@ def test_images_of_one_file_are_found_too_and_pictures_are_always_one_file(tmp_p
     assert match(tmp_path, ["a"], "red,green") == (["a.tif"], ["b_green.png", "b_red.png"], False, [])
     assert match(tmp_path, ["b_red"], "rgb")[:3] == (["b_red.png"], ["a.tif", "b_green.png"], False)
     names, unclaimed, separate, faults = match(tmp_path, ["b"], "red,green")
-    assert (names, unclaimed, separate, faults) == (["b_red.png|b_green.png"], [], True, [])
+    assert (names, unclaimed, separate, faults) == (["b_red.png|b_green.png"], ["a.tif"], True, [])
 
 
-def test_every_image_that_is_not_whole_is_named(tmp_path):
+def test_an_image_that_is_not_whole_is_one_that_cannot_be_decoded(tmp_path):
     touched(tmp_path, "a_red.png", "a_green.png", "b_red.png", "c_red.png", "c_red.tif", "c_green.png", "d_green.png")
-    faults = match(tmp_path, ["a", "b", "c", "x", "a.png"], "red,green")[3]
+    names, unclaimed, separate, faults = match(tmp_path, ["a", "b", "c", "x", "a.png"], "red,green")
+    assert names == ["a_red.png|a_green.png", "b_red.png", "c_red.png|c_red.tif|c_green.png"]
+    assert (unclaimed, separate) == (["d"], True)
     assert faults == [
-        "line 3, id 'b': b_green is missing (there is b_red.png)",
-        "line 4, id 'c': c_red.png and c_red.tif are the same channel; remove one",
         "line 5, id 'x': no such image (no x_red, x_green)",
         "line 6, id 'a.png': names the same image as line 2",
     ]
     assert match(tmp_path, ["a"], "red,green")[1] == ["b", "c", "d"]
-    with pytest.raises(InputError, match=r"(?s)b_green is missing.*c_red.png and c_red.tif.*d_red is missing"):
-        find_channel_images(tmp_path, "red,green", "{id}_{channel}")
-    with pytest.raises(InputError, match="no file is named as Id-red, Id-green"):
-        find_channel_images(tmp_path, "red,green", "{id}-{channel}")
+    ids, images, texts = find_channel_images(tmp_path, "red,green", "{id}_{channel}")
+    assert (ids, texts) == (["a", "b", "c", "d"], [])
+    assert images[0] == (tmp_path / "a_red.png", tmp_path / "a_green.png")
+    reasons = ["b_green is missing", "c_red.png and c_red.tif are the same channel; remove one", "d_red is missing"]
+    assert [image.reason for image in images[1:]] == reasons
+    for image, reason in zip(images[1:], reasons, strict=True):
+        for read in (scan, prepare):
+            with pytest.raises(ImageError, match=reason):
+                read(image, Preparation(8, "stretch", "red,green"))
+
+
+def test_single_files_beside_files_a_channel(tmp_path):
+    touched(tmp_path, "a_red.png", "a_green.png", "p/s1.tif", "p/s2.ome.tif", "007.tif", "s3.tif", "s3.png", "u.tif")
+    names, unclaimed, separate, faults = match(tmp_path, ["p/s1", "a", "p\\s2", "s3.tif"], "red,green")
+    assert names == ["p/s1.tif", "a_red.png|a_green.png", "p/s2.ome.tif", "s3.tif"]
+    assert (unclaimed, separate, faults) == (["007.tif", "s3.png", "u.tif"], True, [])
+    assert match(tmp_path, ["a", "7", "x", "s3", "u.png", "../a", "u", "u.tif"], "red,green")[3] == [
+        "line 4, id 'x': no such image (no x_red, x_green)",
+        "line 5, id 's3': fits 2 images: s3.png, s3.tif; give the id its extension",
+        "line 6, id 'u.png': no such image (there is u.tif)",
+        "line 7, id '../a': points outside image_dir",
+        "line 9, id 'u.tif': names the same image as line 8",
+        "line 3, id '7': no such image; 007.tif is there: were zeros stripped by a spreadsheet?",
+    ]
+
+
+def test_files_a_channel_come_before_one_file_of_the_same_id_unless_it_is_named_whole(tmp_path):
+    touched(tmp_path, "a_red.png", "a_green.png", "a.jpg", "b_red.png", "b.tif", "c.tif")
+    names, unclaimed, _, faults = match(tmp_path, ["a", "b", "c"], "red,green")
+    assert names == ["a_red.png|a_green.png", "b_red.png", "c.tif"]
+    assert (unclaimed, faults) == (["a.jpg", "b.tif"], [])
+    images, _, _ = match_images(["a", "b"], [2, 3], tmp_path, "red,green", "{id}_{channel}", None, Faults())
+    assert images[1].reason == "b_green is missing; if b.tif is meant, give the Id its extension"
+    assert match(tmp_path, ["a.jpg", "a", "b.tif"], "red,green")[0] == ["a.jpg", "a_red.png|a_green.png", "b.tif"]
+    ids, images, texts = find_channel_images(tmp_path, "red,green", "{id}_{channel}")
+    assert ids == ["a", "b", "c"]
+    assert images[2] == tmp_path / "c.tif"
+    assert texts[0] == "1 files are not named as Id_red, Id_green, and are an image each:\n  c.tif"
+    assert texts[1].endswith("left out, as the channels of their images are files of their own:\n  a.jpg\n  b.tif")
+
+
+def test_a_folder_of_single_files_needs_no_file_a_channel(tmp_path):
+    touched(tmp_path, "s2.tif", "p/s1.ome.tif", "s3.tif", "s3.png")
+    ids, images, texts = find_channel_images(tmp_path, "red,green", "{id}_{channel}")
+    assert ids == ["s2", "s3.png", "s3.tif", "p/s1"]
+    assert images[3] == tmp_path / "p" / "s1.ome.tif"
+    assert texts[0].startswith("4 files are not named as Id_red, Id_green, and are an image each:\n  s2.tif\n")
+    with pytest.raises(InputError, match="holds no image"):
+        find_channel_images(touched(tmp_path, "q/notes.txt") / "q", "red,green", "{id}_{channel}")
 
 
 def test_two_spellings_of_one_id_are_refused_and_stripped_zeros_said_behind_a_backslash_too(tmp_path):
