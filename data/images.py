@@ -3,7 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from data.decoding import EXTENSIONS, READABLE, ImageError, opened, orientation
-from data.faults import InputError
+from data.faults import InputError, listing
 from data.pixels import SWAPPING_TURNS, bands, from_pillow, from_planes, kept_channels, refuse_other_depth
 from data.preparation import Preparation
 
@@ -152,22 +152,43 @@ def find_images(image_dir: Path) -> dict[str, Path]:
     """All image files below a folder, hidden ones left out: {path inside the folder, "/"-separated and NFC: path}.
 
     Raises:
-        InputError: the folder is missing or holds no image, or two names differ only in their Unicode form.
+        InputError: the folder is missing or holds no image, a name is not UTF-8, or two names differ only in their
+            Unicode form.
     """
     image_dir = Path(image_dir)
     if not image_dir.is_dir():
         raise InputError(f"image_dir {image_dir} is not a folder")
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(image_dir):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    foreign = []
+    for folder, files in _folders(image_dir):
         for name in sorted(files):
             if name.startswith(".") or not name.lower().endswith(EXTENSIONS):
                 continue
             path = Path(folder, name)
+            try:
+                str(path).encode()
+            except UnicodeEncodeError:
+                # Neither an index nor a CSV of predictions could name it.
+                foreign.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
+                continue
             key = unicodedata.normalize("NFC", path.relative_to(image_dir).as_posix())
             if key in found:
                 raise InputError(f"{path}: another file has the same name in another Unicode form; rename one")
             found[key] = path
+    if foreign:
+        heading = f"{len(foreign):,} images have names that are not UTF-8; rename them, such as with"
+        raise InputError(listing(f"{heading} convmv -f latin1 -t utf8:", foreign))
     if not found:
         raise InputError(f"image_dir {image_dir} holds no image ({READABLE})")
     return found
+
+
+def _folders(image_dir: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder that is not hidden, and its files; linked folders are searched too, but not those they lie in."""
+    above = {image_dir: (os.path.realpath(image_dir),)}
+    for folder, folders, files in os.walk(image_dir, followlinks=True):
+        chain = above.pop(Path(folder))
+        inner = {name: os.path.realpath(Path(folder, name)) for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, place in inner.items() if place not in chain]
+        above |= {Path(folder, name): (*chain, inner[name]) for name in folders}
+        yield folder, files
