@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 
+from data.decoding import decoder_versions
 from data.files import written_aside
 from data.images import ImageError, ImageFiles, Preparation, prepare
 from data.near_duplicates import THUMB, thumbnail
@@ -94,8 +94,8 @@ def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
 
 
 def chunk_digest(digests: list[str], preparation: Preparation) -> str:
-    """What decides a chunk's bytes: the files' bytes, the preparation, and the version of the decoder."""
-    return hashlib.sha1(json.dumps([PIL.__version__, preparation.as_dict(), digests]).encode()).hexdigest()
+    """What decides a chunk's bytes: the files' bytes, the preparation, and the versions of the decoders."""
+    return hashlib.sha1(json.dumps([decoder_versions(), preparation.as_dict(), digests]).encode()).hexdigest()
 
 
 def pixel_sums(pixels: np.ndarray) -> np.ndarray:

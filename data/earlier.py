@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import PIL
 
 from data.cache import open_cache
+from data.decoding import decoder_versions
 from data.faults import Faults, InputError
 from data.images import Preparation
 from data.labels import LabelTable
@@ -56,9 +56,10 @@ class Earlier:
 
     def copies(self, hashes: Sequence[str], preparation: Preparation) -> list[tuple[Path, int] | None] | None:
         """Where the pixels of each file lie, None for a file to decode; None for all if they were made differently."""
-        decoder = self.cache.meta.get("versions", {}).get("pillow")
+        versions = self.cache.meta.get("versions", {})
+        decoded_alike = all(versions.get(name, "") == version for name, version in decoder_versions().items())
         # The names of the files do not matter: the bytes of an image's channels, in their order, are compared.
-        if replace(self.preparation, pattern=preparation.pattern) != preparation or decoder != PIL.__version__:
+        if replace(self.preparation, pattern=preparation.pattern) != preparation or not decoded_alike:
             return None
         rows = [self._bytes.get(digest) if digest else None for digest in hashes]
         return [None if row is None else self.cache.location(row) for row in rows]

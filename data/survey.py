@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import PIL
 
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
 from data.channels import brief, joined
 from data.chunks import Decoded
+from data.decoding import decoder_versions
 from data.earlier import Earlier
 from data.faults import Faults
 from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
@@ -171,7 +171,7 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     images = json.dumps([table.ids, collection.hashes])
     return {
         "cache format": FORMAT_VERSION,
-        "Pillow": PIL.__version__,
+        **decoder_versions(),
         **preparation.as_dict(),
         **settings,
         "number of images": len(collection),

@@ -1,6 +1,7 @@
 """preprocess.py from the shell on several sources, on sets that grow, and with near-duplicates."""
 
 import csv
+import importlib.metadata
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 import preprocess
-from data import chunks
+from data import chunks, decoding
 from data.cache import open_cache
 from data.faults import InputError
 from data.images import Preparation, prepare
@@ -197,6 +198,30 @@ def test_another_preparation_is_decoded_again_with_the_split_kept(tmp_path, grow
     new = run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old", size=16)
     assert "was prepared in another way, so all images are decoded again" in capsys.readouterr().out
     assert all(splits(new)[row_id] == split for row_id, split in splits(grown).items() if row_id in splits(new))
+
+
+@pytest.mark.parametrize("package", ["pillow", "tifffile", "imagecodecs"])
+def test_another_version_of_a_decoder_is_noticed(tmp_path, monkeypatch, capsys, package):
+    made_source(tmp_path, "a", 12, seed=0)
+    run(tmp_path, "a", cache="old")
+    # Stopped when all is decoded, before the cache is put in place.
+    with monkeypatch.context() as context:
+        context.setattr("data.cache_writer.CacheWriter.finish", lambda *_: None)
+        with pytest.raises(InputError, match="not finished"):
+            run(tmp_path, "a", cache="stopped")
+    version = importlib.metadata.version
+    try:
+        decoding.decoder_versions.cache_clear()
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == package else version(name))
+        capsys.readouterr()
+        run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old")
+        assert "was prepared in another way, so all images are decoded again" in capsys.readouterr().out
+        with pytest.raises(InputError, match=f"{package}: was {version(package)}, is 0.1"):
+            run(tmp_path, "a", cache="stopped")
+        run(tmp_path, "a", cache="stopped", overwrite=True)
+        assert "were decoded before" not in capsys.readouterr().out
+    finally:
+        decoding.decoder_versions.cache_clear()
 
 
 def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell):
