@@ -236,6 +236,28 @@ def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell
     assert all(after[row_id] == split for row_id, split in before.items() if row_id in after)
 
 
+@pytest.mark.parametrize("order", [("001", "renamed"), ("renamed", "001")])
+def test_a_copy_kept_in_another_split_stays_there_when_it_is_renamed(tmp_path, order):
+    rows = made_source(tmp_path, "a", 12, seed=0)
+    shutil.copy(tmp_path / "a" / "001.png", tmp_path / "a" / "011.png")
+    where = {row_id: ("test" if row_id == "011" else "train") for row_id in rows}
+    write(tmp_path / "a.csv", {row: f"{rows[row]},{where[row]}" for row in rows}, "Id,Target,split")
+    run(tmp_path, "a", cache="old", on_leak="warn")
+    (tmp_path / "a" / "011.png").rename(tmp_path / "a" / "renamed.png")
+    rows = {row_id: rows.get(row_id, rows["011"]) for row_id in (*order, *rows) if row_id != "011"}
+    write(tmp_path / "a.csv", rows)
+    new = splits(run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old", on_leak="warn"))
+    assert (new["001"], new["renamed"]) == ("train", "test")
+    # Both renamed: each takes a row of its own; a third copy follows the first.
+    (tmp_path / "a" / "001.png").rename(tmp_path / "a" / "first.png")
+    shutil.copy(tmp_path / "a" / "first.png", tmp_path / "a" / "third.png")
+    rows = {"first": rows.pop("001"), **rows, "third": "1"}
+    write(tmp_path / "a.csv", rows)
+    new = splits(run(tmp_path, "a", cache="again", keep_split_from=tmp_path / "old", on_leak="warn"))
+    assert sorted([new["first"], new["renamed"]]) == ["test", "train"]
+    assert new["third"] == "train"
+
+
 def test_new_images_that_join_old_ones_of_two_splits_are_a_leak(tmp_path, grown, capsys):
     before = splits(grown)
     # 005 to 008 are those that were changed, or are gone or renamed.
