@@ -11,6 +11,7 @@ import numpy as np
 
 from data.faults import Faults, InputError
 from data.images import find_images
+from data.label_forms import same_but_for_case
 from data.labels import LabelTable
 from data.spreadsheet import clean, quoted, read_class_names, some
 
@@ -80,6 +81,8 @@ def read_class_folders(
     if splits:
         how = f"the folders {some(list(map(quoted, splits)))} are the split and hold {how}"
     table.notes.insert(0, f"{image_dir}: {how}: {some([quoted(name) for name in index])}")
+    if names is None and (text := same_but_for_case(index)):
+        table.warnings.append(f"{image_dir}: {text}")
     empty = sorted(folder.name for folder in Path(image_dir).iterdir() if folder.is_dir() and not any(folder.iterdir()))
     if empty:
         table.warnings.append(f"folders without images: {some(empty)}")

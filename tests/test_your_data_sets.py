@@ -97,6 +97,15 @@ def test_names_of_classes_are_joined(tmp_path, capsys):
     assert "a never names 'Nuclei': counted as absent there" in printed
 
 
+def test_names_of_sources_that_differ_only_in_case_are_a_warning(tmp_path, capsys):
+    for number, name in enumerate(("Golgi", "golgi")):
+        rows = made_source(tmp_path, name, 8, seed=number, first=8 * number)
+        write(tmp_path / f"{name}.csv", dict.fromkeys(rows, name))
+    run(tmp_path, "Golgi", "golgi")
+    printed = capsys.readouterr().out
+    assert printed.count("differ only in capital and small letters are different classes: 'Golgi' / 'golgi'") == 1
+
+
 def test_class_ids_without_a_classes_file_must_agree(tmp_path):
     made_source(tmp_path, "a", 9, seed=0)
     made_source(tmp_path, "b", 9, seed=1, classes=4)

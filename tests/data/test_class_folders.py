@@ -84,6 +84,12 @@ def test_a_set_that_is_divided_already(read):
     assert "'Val', 'test', 'train' are the split and hold a folder for each class: 'a', 'b'" in table.notes[0]
 
 
+def test_folders_that_differ_only_in_case_are_a_warning(read):
+    table, faults = read({"Golgi/1.png": b"a", "golgi/2.png": b"b"})
+    assert faults == [] and table.class_names == ["Golgi", "golgi"]
+    assert "'Golgi' / 'golgi'" in table.warnings[0]
+
+
 @pytest.mark.parametrize("folders", [("train", "validation", "test"), ("Training", "valid", "testing")])
 def test_other_words_for_the_split(read, folders):
     table, faults = read({f"{folder}/{name}/1.png": b"" for folder in folders for name in "ab"}, duplicates="union")
