@@ -79,7 +79,7 @@ def main(config: Config) -> None:
     copies = earlier.copies(collection.hashes, preparation) if earlier else None
     if earlier:
         print(earlier.copied_words(copies))
-    decoded = writer.decode(collection.paths, collection.hashes, preparation, config.workers, copies)
+    decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies)
     first = division
     collection, division, skipped = after_decoding(config, collection, division, earlier, decoded)
     if division is not first:

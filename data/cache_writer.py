@@ -64,7 +64,7 @@ class CacheWriter(FolderWriter):
 
         Args:
             paths: (N) images.
-            digests: (N) sha1 of their files' bytes, empty where unknown.
+            digests: (N) what tells whether an image has changed: the sha1 of its files' bytes.
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
             copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError, listing
-from data.images import ImageFiles, NoImage, find_images
+from data.images import ImageFiles, NoImage, files_of, find_images
 from data.label_forms import ID_COLUMNS, PATH_COLUMN
 from data.matching import MISSING, add_stripped, match_ids, match_name, path_key, short_ids, stems_of, unstripped
 from data.preparation import PICTURES, channel_names
@@ -98,7 +98,7 @@ def find_channel_images(image_dir: Path, channels: str, pattern: str) -> tuple[l
     by_id: dict[str, ImageFiles] = dict(zip(short_ids(list(loose)), loose.values(), strict=True))
     by_id |= {key: _image(group, found, names, pattern, key) for key, group in groups.items()}
     place = {path: place for place, path in enumerate(found.values())}
-    ids = sorted(by_id, key=lambda name: place[_files(by_id[name])[0]])
+    ids = sorted(by_id, key=lambda name: place[files_of(by_id[name])[0]])
     texts = []
     if loose:
         heading = f"{len(loose):,} files are not named as {_expected('Id', names, pattern)}, and are an image each:"
@@ -153,21 +153,15 @@ def read_path_columns(
 
 def joined(image: ImageFiles) -> str:
     """An image's path, or those of its channels separated by |."""
-    return SEPARATOR.join(map(str, _files(image)))
+    return SEPARATOR.join(map(str, files_of(image)))
 
 
 def brief(image: ImageFiles) -> str:
     """As `joined`, with the folder written once where the channels share it: for messages."""
-    files = _files(image)
+    files = files_of(image)
     if len({path.parent for path in files}) == 1:
         return str(files[0].with_name(SEPARATOR.join(path.name for path in files)))
     return joined(image)
-
-
-def _files(image: ImageFiles) -> tuple[Path, ...]:
-    if isinstance(image, NoImage):
-        return image.files
-    return image if isinstance(image, tuple) else (image,)
 
 
 def _match_groups(

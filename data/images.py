@@ -92,6 +92,13 @@ def scan(files: ImageFiles, preparation: Preparation | None = None) -> ImageInfo
     return ImageInfo(first.width, first.height, first.mode, first.format, digest, first.depth)
 
 
+def files_of(image: ImageFiles) -> tuple[Path, ...]:
+    """All files of an image, also of one that they do not make."""
+    if isinstance(image, NoImage):
+        return image.files
+    return image if isinstance(image, tuple) else (image,)
+
+
 def _refuse_no_image(files: ImageFiles) -> None:
     if isinstance(files, NoImage):
         raise ImageError(files.reason)

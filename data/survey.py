@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from data.chunks import Decoded
 from data.decoding import decoder_versions
 from data.earlier import Earlier
 from data.faults import Faults
-from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
+from data.images import ImageError, ImageFiles, ImageInfo, Preparation, files_of, prepare, scan
 from data.labels import LabelTable
 from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
 from data.parallel import in_parallel
@@ -28,14 +29,16 @@ FILES_A_TASK = 64
 class Collection:
     """N labelled images: their rows of the CSV and what their files' headers tell.
 
-    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others. `near`
-    names sets of nearly identical images, if these were looked for; it is empty for an image in none.
+    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others, and so is
+    `marks`, which tells one such file from another. `near` names sets of nearly identical images, if these were looked
+    for; it is empty for an image in none.
     """
 
     table: LabelTable
     paths: list[ImageFiles]
     infos: list[ImageInfo | None]
     reasons: list[str]
+    marks: list[str]
     near: list[str] | None = None
 
     def __len__(self) -> int:
@@ -46,6 +49,11 @@ class Collection:
         """The sha1 of each file, empty where it cannot be used."""
         return [info.sha1 if info else "" for info in self.infos]
 
+    @property
+    def contents(self) -> list[str]:
+        """What tells whether an image has changed, also where its files cannot be used."""
+        return [info.sha1 if info else mark for info, mark in zip(self.infos, self.marks, strict=True)]
+
     def keep(self, good: Sequence[bool]) -> "Collection":
         """The rows where `good`, N values, is true."""
         rows = np.flatnonzero(good).tolist()
@@ -55,7 +63,8 @@ class Collection:
             fold=None if self.table.fold is None else self.table.fold[rows],
             **{name: _take(getattr(self.table, name), rows) for name in ("ids", "lines", "split", "group", "source")},
         )
-        return Collection(table, *(_take(values, rows) for values in (self.paths, self.infos, self.reasons, self.near)))
+        columns = (self.paths, self.infos, self.reasons, self.marks, self.near)
+        return Collection(table, *(_take(values, rows) for values in columns))
 
     def joined(self, thumbnails: np.ndarray) -> tuple["Collection", np.ndarray]:
         """With the sets of near-duplicates that (N, 32, 32) thumbnails show, and their pairs of rows, (P, 2).
@@ -79,9 +88,8 @@ class Division:
 
 def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
     """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
-    found: list[ImageInfo | str] = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
-    infos = [info if isinstance(info, ImageInfo) else None for info in found]
-    return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
+    found = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
+    return Collection(table, paths, *([told[place] for told in found] for place in range(3)))
 
 
 def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> Decoded:
@@ -90,9 +98,34 @@ def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: i
     return Decoded([reason for reason, _ in answers], None, np.stack([small for _, small in answers]))
 
 
-def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[ImageInfo | str]:
-    """What `scan` tells of each image, or why it cannot be used."""
-    return [_or_reason(scan, path, preparation) for path in paths]
+def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[ImageInfo | None, str, str]]:
+    """What `scan` tells of each image, or None, why it cannot be used, and its `mark`."""
+    answers = [_or_reason(scan, path, preparation) for path in paths]
+    return [
+        (None, answer, mark(path)) if isinstance(answer, str) else (answer, "", "")
+        for path, answer in zip(paths, answers, strict=True)
+    ]
+
+
+def mark(image: ImageFiles) -> str:
+    """What tells an image that cannot be used from another: its files' bytes, else their sizes and times of change."""
+    digest = hashlib.sha1()
+    for path in files_of(image):
+        try:
+            with path.open("rb") as file:
+                told = hashlib.file_digest(file, "sha1").hexdigest()
+        except OSError:
+            told = _size_and_time(path)
+        digest.update(f"{told};".encode())
+    return digest.hexdigest()
+
+
+def _size_and_time(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
@@ -168,7 +201,7 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     table = collection.table
     fold = None if table.fold is None else table.fold.tolist()
     labels = json.dumps([table.class_names, table.labels.tobytes().hex(), table.split, fold, table.group, table.source])
-    images = json.dumps([table.ids, collection.hashes])
+    images = json.dumps([table.ids, collection.contents])
     return {
         "cache format": FORMAT_VERSION,
         **decoder_versions(),
