@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
 from data.channels import brief, joined
-from data.chunks import Decoded
 from data.decoding import decoder_versions
 from data.earlier import Earlier
 from data.faults import Faults
@@ -69,7 +68,7 @@ class Collection:
     def joined(self, thumbnails: np.ndarray) -> tuple["Collection", np.ndarray]:
         """With the sets of near-duplicates that (N, 32, 32) thumbnails show, and their pairs of rows, (P, 2).
 
-        Byte-identical images are left out of the pairs.
+        Byte-identical images are left out of the pairs, and thumbnails of zeros match nothing.
         """
         pairs = near_duplicates(thumbnails)
         hashes = np.array(self.hashes)
@@ -88,14 +87,29 @@ class Division:
 
 def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
     """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
-    found = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
+    found: list[tuple[ImageInfo | None, str, str]] = [(None, "", "")] * len(paths)
+    for rows, answers in _on_files(scan_files, paths, (preparation,), workers, "Reading headers"):
+        found[rows] = answers
     return Collection(table, paths, *([told[place] for told in found] for place in range(3)))
 
 
-def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> Decoded:
-    """Decode all images fully, in parallel, and keep none; without pixel sums."""
-    answers = _on_files(decode_files, paths, (preparation,), workers, "Checking images")
-    return Decoded([reason for reason, _ in answers], None, np.stack([small for _, small in answers]))
+def check_decoding(
+    paths: list[ImageFiles], preparation: Preparation, workers: int, thumbnails: bool
+) -> tuple[list[str], np.ndarray | None]:
+    """Decode all images fully, in parallel, and keep none.
+
+    Returns:
+        (N) why each cannot be decoded, empty where it can; if they are wanted, (N, 32, 32) float16 thumbnails, zeros
+        for one that cannot be decoded.
+    """
+    reasons = [""] * len(paths)
+    small = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16) if thumbnails else None
+    extra = (preparation, thumbnails)
+    for rows, (told, shown) in _on_files(decode_files, paths, extra, workers, "Checking images"):
+        reasons[rows] = told
+        if small is not None:
+            small[rows] = shown
+    return reasons, small
 
 
 def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[ImageInfo | None, str, str]]:
@@ -128,11 +142,19 @@ def _size_and_time(path: Path) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
-    """Why each image cannot be decoded, empty where it can, and the thumbnail of each."""
-    answers = (_or_reason(prepare, path, preparation) for path in paths)
-    none = np.zeros((THUMB, THUMB), dtype=np.float16)
-    return [(answer, none) if isinstance(answer, str) else ("", thumbnail(answer)) for answer in answers]
+def decode_files(
+    paths: list[ImageFiles], preparation: Preparation, thumbnails: bool
+) -> tuple[list[str], np.ndarray | None]:
+    """As `check_decoding`, for a few images."""
+    reasons = [""] * len(paths)
+    small = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16) if thumbnails else None
+    for row, path in enumerate(paths):
+        answer = _or_reason(prepare, path, preparation)
+        if isinstance(answer, str):
+            reasons[row] = answer
+        elif small is not None:
+            small[row] = thumbnail(answer)
+    return reasons, small
 
 
 def divide(
@@ -234,13 +256,12 @@ def index_rows(collection: Collection, division: Division) -> list[Row]:
 
 def _on_files(
     function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
-) -> list[Any]:
-    pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
-    answers: list[list[Any]] = [[] for _ in pieces]
-    tasks = [(piece, *extra) for piece in pieces]
-    for number, answer in in_parallel(function, tasks, [len(piece) for piece in pieces], workers, description):
-        answers[number] = answer
-    return [item for answer in answers for item in answer]
+) -> Iterator[tuple[slice, Any]]:
+    """The rows of some of the images and what the function tells of these, for all images, in parallel."""
+    pieces = [slice(first, min(first + FILES_A_TASK, len(paths))) for first in range(0, len(paths), FILES_A_TASK)]
+    tasks = [(paths[piece], *extra) for piece in pieces]
+    for number, answer in in_parallel(function, tasks, [len(task[0]) for task in tasks], workers, description):
+        yield pieces[number], answer
 
 
 def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:

@@ -12,6 +12,7 @@ from data.cache import open_cache
 from data.cache_writer import CacheWriter, Row
 from data.faults import InputError
 from data.images import Preparation, prepare
+from data.near_duplicates import thumbnail
 
 PREPARATION = Preparation(16, "stretch", "rgb")
 COUNT, CLASSES = 11, ["a", "b", "c"]
@@ -106,6 +107,21 @@ def test_description_counts_and_statistics(tmp_path, paths):
     assert counts["positives"] == (labels == 1).sum(axis=0).tolist()
     assert counts["known"] == [3, 4, 4]
     assert cache.meta["white_level"] == 255
+
+
+def test_thumbnails_stay_in_the_notes_until_they_are_asked_for(tmp_path, paths, monkeypatch):
+    monkeypatch.setattr(chunks, "ROWS_PER_FILE", 256)
+    paths[4].write_bytes(b"")
+    writer = CacheWriter(tmp_path / "cache", overwrite=False)
+    writer.begin({})
+    decoded = writer.decode(paths, ["0" * 40] * COUNT, PREPARATION, workers=1)
+    assert len(pickle.dumps(decoded)) < 2048 * COUNT / 4
+    found = writer.thumbnails(COUNT, PREPARATION)
+    expected = [
+        np.zeros((32, 32)) if number == 4 else thumbnail(prepare(paths[number], PREPARATION)) for number in range(COUNT)
+    ]
+    np.testing.assert_array_equal(found, np.stack(expected))
+    assert found.dtype == np.float16
 
 
 def test_a_stopped_run_goes_on_and_ends_byte_identical(tmp_path, paths, monkeypatch):
