@@ -104,11 +104,15 @@ def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str]
     from data.channels import find_channel_images, match_images, read_path_columns
     from data.faults import Faults, listing
     from data.images import find_images
+    from data.matching import short_ids
 
     channels, pattern = preparation.channels, preparation.pattern
     if config.sample_file is None:
         if pattern:
-            return find_channel_images(config.image_dir, channels, pattern)
+            ids, images, warnings = find_channel_images(config.image_dir, channels, pattern)
+            for text in warnings:
+                print(f"warning: {text}")
+            return ids, images
         found = find_images(config.image_dir)
         return short_ids(list(found)), list(found.values())
     faults = Faults()
@@ -120,16 +124,6 @@ def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str]
     if unclaimed:
         print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
     return ids, paths
-
-
-def short_ids(names: list[str]) -> list[str]:
-    """Names without their extension where that leaves them unique, as ids are written in labels."""
-    from collections import Counter
-    from pathlib import PurePosixPath
-
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in names]
-    counts = Counter(stems)
-    return [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
 
 
 def sample_ids(sample_file: Path, faults: "Faults") -> tuple[list[str], list[int]]:

@@ -2,6 +2,7 @@
 python preprocess.py --image_dir images --labels_csv labels.csv --cache_dir cache/cells-128"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,8 +65,9 @@ def main(config: Config) -> None:
         pictures = config.cache_dir.with_name(f"{config.cache_dir.name}-check")
         draw(pictures, collection, division, preparation)
         print(f"Pictures: {pictures / 'class_counts.png'}, {pictures / 'preview.png'}")
-        decoded = check_decoding(collection.paths, preparation, config.workers)
-        after_decoding(config, collection, division, earlier, decoded)
+        join = config.near_duplicates == "join"
+        reasons, thumbnails = check_decoding(collection.paths, preparation, config.workers, join)
+        after_decoding(config, collection, division, earlier, reasons, lambda: thumbnails)
         print("Checked; no cache was written, because of --check_only")
         header.next_command("preprocess.py", **header.changed_options(config))
         return
@@ -79,9 +81,12 @@ def main(config: Config) -> None:
     copies = earlier.copies(collection.hashes, preparation) if earlier else None
     if earlier:
         print(earlier.copied_words(copies))
-    decoded = writer.decode(collection.paths, collection.hashes, preparation, config.workers, copies)
+    decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies)
     first = division
-    collection, division, skipped = after_decoding(config, collection, division, earlier, decoded)
+    reasons = decoded.reasons
+    collection, division, skipped = after_decoding(
+        config, collection, division, earlier, reasons, lambda: writer.thumbnails(len(reasons), preparation)
+    )
     if division is not first:
         draw(writer.content, collection, division, preparation)
     writer.finish(index_rows(collection, division), collection.table.labels, decoded,
@@ -93,18 +98,20 @@ def main(config: Config) -> None:
 
 
 def after_decoding(
-    config: Config, collection: Any, division: Any, earlier: Any, decoded: Any
+    config: Config, collection: Any, division: Any, earlier: Any, reasons: list[str], thumbnails: Callable[[], Any]
 ) -> tuple[Any, Any, list[dict[str, Any]]]:
-    """Collection and division without images that cannot be decoded, with near-duplicates joined; and the skipped."""
+    """Collection and division without images that cannot be decoded, with near-duplicates joined; and the skipped.
+
+    Thumbnails are asked for only where they are compared, as those of all images take much memory.
+    """
     from data.findings import near_words
 
-    skipped = report_bad(config, collection, decoded.reasons)
-    good = [not reason for reason in decoded.reasons]
-    if skipped:
-        collection = collection.keep(good)
+    skipped = report_bad(config, collection, reasons)
     if config.near_duplicates == "join":
-        collection, pairs = collection.joined(decoded.thumbnails[good])
+        collection, pairs = collection.joined(thumbnails())
         print(near_words(collection.table.ids, collection.near, pairs))
+    if skipped:
+        collection = collection.keep([not reason for reason in reasons])
     if not skipped and config.near_duplicates == "off":
         return collection, division, skipped
     division = divided(config, collection, earlier)

@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 
 from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED
-from data.chunks import Decoded, channel_statistics, chunk_digest, finished_chunk, rows_per_file, write_chunk
+from data.chunks import (
+    Decoded,
+    channel_statistics,
+    chunk_digest,
+    chunk_thumbnails,
+    finished_chunk,
+    rows_per_file,
+    write_chunk,
+)
 from data.files import write_json, write_text, written_aside
 from data.folder_writer import FolderWriter
 from data.images import ImageFiles, Preparation
+from data.near_duplicates import THUMB
 from data.parallel import in_parallel
 from data.splits import SPLITS
 
@@ -64,14 +73,12 @@ class CacheWriter(FolderWriter):
 
         Args:
             paths: (N) images.
-            digests: (N) sha1 of their files' bytes, empty where unknown.
+            digests: (N) what tells whether an image has changed: the sha1 of its files' bytes.
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
             copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.
         """
-        step = rows_per_file(preparation.shape)
-        chunks = [slice(first, min(first + step, len(paths))) for first in range(0, len(paths), step)]
-        names = [f"{number:05d}" for number in range(len(chunks))]
+        names, chunks = _chunks(len(paths), preparation)
         wanted = [chunk_digest(digests[chunk], preparation) for chunk in chunks]
         self._remove_others(names)
         results = [finished_chunk(*self._files(name), digest) for name, digest in zip(names, wanted, strict=True)]
@@ -89,8 +96,14 @@ class CacheWriter(FolderWriter):
         return Decoded(
             [reason for result in results for reason in result.reasons],
             np.concatenate([result.sums for result in results]),
-            np.concatenate([result.thumbnails for result in results]),
         )
+
+    def thumbnails(self, count: int, preparation: Preparation) -> np.ndarray:
+        """The thumbnails of all images that were decoded, (count, 32, 32) float16, zeros for one that failed."""
+        thumbnails = np.empty((count, THUMB, THUMB), dtype=np.float16)
+        for name, chunk in zip(*_chunks(count, preparation), strict=True):
+            thumbnails[chunk] = chunk_thumbnails(self._files(name)[1])
+        return thumbnails
 
     def finish(
         self, rows: list[Row], labels: np.ndarray, decoded: Decoded, meta: dict[str, Any], skipped: list[dict[str, Any]]
@@ -142,6 +155,13 @@ class CacheWriter(FolderWriter):
         for path in [*self.content.glob("images-*.npy"), *self.partial.glob("chunk-*.npz")]:
             if path not in wanted:
                 path.unlink()
+
+
+def _chunks(count: int, preparation: Preparation) -> tuple[list[str], list[slice]]:
+    """The names of the chunks of `count` images, and the rows of each."""
+    step = rows_per_file(preparation.shape)
+    chunks = [slice(first, min(first + step, count)) for first in range(0, count, step)]
+    return [f"{number:05d}" for number in range(len(chunks))], chunks
 
 
 def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, Any]]:

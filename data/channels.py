@@ -1,13 +1,14 @@
 """Which files make one image: a single file, or one a channel, found by their names or named in a CSV."""
 
 import re
-from pathlib import Path, PurePosixPath
+from itertools import product
+from pathlib import Path
 
-from data.decoding import EXTENSIONS
-from data.faults import Faults, InputError
-from data.images import ImageFiles, find_images
+from data.decoding import EXTENSIONS, stems
+from data.faults import Faults, InputError, listing
+from data.images import ImageFiles, NoImage, files_of, find_images
 from data.label_forms import ID_COLUMNS, PATH_COLUMN
-from data.matching import MISSING, add_stripped, match_ids, match_name, stems_of, unstripped
+from data.matching import MISSING, add_stripped, match_ids, match_name, path_key, short_ids, stems_of, unstripped
 from data.preparation import PICTURES, channel_names
 from data.spreadsheet import Sheet, column_key
 
@@ -44,8 +45,8 @@ def match_images(
 ) -> tuple[list[ImageFiles], list[str], bool]:
     """Find the file of each id, or its files a channel.
 
-    Files a channel are taken where the CSV has columns for them or the folder holds any that fit the pattern; pictures
-    ("rgb", "gray") are one file each.
+    Files a channel are taken where the CSV has columns for them or their names fit the pattern; other images are one
+    file each, and so are pictures ("rgb", "gray").
 
     Args:
         ids: (N) ids, NFC, paths inside `image_dir`.
@@ -54,11 +55,11 @@ def match_images(
         channels: as in `Preparation`.
         pattern: how the files of one image are named, with {id} and {channel}.
         columns: line of the CSV → the path of each channel inside `image_dir`, where it has such columns.
-        faults: takes every id without all its files.
+        faults: takes every id without an image.
 
     Returns:
-        (N) images, fewer where there are faults; the names of images and ids that no row claims; whether they are
-        files a channel.
+        (N) images, fewer where there are faults, one that lacks a channel as `NoImage`; the names of images and ids
+        that no row claims; whether any are files a channel.
     """
     names = channel_names(channels)
     if channels in PICTURES or not (pattern or columns):
@@ -72,38 +73,55 @@ def match_images(
         return *_match_columns(ids, lines, found, names, columns, faults), True
     groups = by_channel(list(found), names, pattern)
     padded = unstripped({key: [key] for key in groups})
-    if not any(_group(image_id, groups) or image_id in padded for image_id in ids):
+    if not any(_group_key(image_id, groups) in groups or path_key(image_id) in padded for image_id in ids):
         return *match_ids(ids, lines, image_dir, faults), False
     return *_match_groups(ids, lines, found, names, pattern, groups, padded, faults), True
 
 
-def find_channel_images(image_dir: Path, channels: str, pattern: str) -> tuple[list[str], list[ImageFiles]]:
-    """All images of a folder whose files are named by a pattern, a file a channel: their ids and files.
+def find_channel_images(image_dir: Path, channels: str, pattern: str) -> tuple[list[str], list[ImageFiles], list[str]]:
+    """All images of a folder in which a pattern names the files of a channel; other files are an image each.
+
+    Returns:
+        (N) ids; (N) images, one that lacks a channel as `NoImage`; in words, which files are an image each, and which
+        are left out because there are files a channel for their id.
 
     Raises:
-        InputError: the folder holds none, or images lack a channel; each is named.
+        InputError: the folder holds no image.
     """
-    found, names, faults = find_images(image_dir), channel_names(channels), Faults()
+    found, names = find_images(image_dir), channel_names(channels)
     groups = by_channel(list(found), names, pattern)
-    if not groups:
-        faults.add(f"no file is named as {_expected('Id', names, pattern)}")
-    for image_id, group in groups.items():
-        if fault := _group_fault(image_id, group, names, pattern):
-            faults.add(f"id {image_id!r}: {fault}")
-    faults.raise_if_any(f"{image_dir} does not hold the channels {', '.join(names)} of every image:")
-    return list(groups), [tuple(found[group[name][0]] for name in names) for group in groups.values()]
+    loose, beside = _not_grouped(found, groups), list[str]()
+    for name in list(loose):
+        if not groups.keys().isdisjoint(stems(name)):
+            beside.append(name)
+            del loose[name]
+    by_id: dict[str, ImageFiles] = dict(zip(short_ids(list(loose)), loose.values(), strict=True))
+    by_id |= {key: _image(group, found, names, pattern, key) for key, group in groups.items()}
+    place = {path: place for place, path in enumerate(found.values())}
+    ids = sorted(by_id, key=lambda name: place[files_of(by_id[name])[0]])
+    texts = []
+    if loose:
+        heading = f"{len(loose):,} files are not named as {_expected('Id', names, pattern)}, and are an image each:"
+        texts.append(listing(heading, list(loose)))
+    if beside:
+        heading = f"{len(beside):,} files are left out, as the channels of their images are files of their own:"
+        texts.append(listing(heading, beside))
+    return ids, [by_id[name] for name in ids], texts
 
 
 def by_channel(files: list[str], names: list[str], pattern: str) -> Found:
-    """Files by id and channel, as far as their names fit the pattern, with any extension unless it gives one."""
+    """Files by id and channel, as far as their names fit the pattern, with any extension unless it gives one.
+
+    Where one channel's name ends another's, as red does far_red, a file is of the longest that fits.
+    """
     whole = pattern.lower().endswith(EXTENSIONS)
-    forms = {name: _form(pattern, name) for name in names}
+    forms = {name: _form(pattern, name) for name in sorted(names, key=len, reverse=True)}
     groups: Found = {}
     for file in files:
-        text = file if whole else _stem(file)
-        for name, form in forms.items():
+        for text, (name, form) in product([file] if whole else stems(file), forms.items()):
             if fit := form.fullmatch(text):
                 groups.setdefault(fit["id"], {}).setdefault(name, []).append(file)
+                break
     return groups
 
 
@@ -135,13 +153,14 @@ def read_path_columns(
 
 def joined(image: ImageFiles) -> str:
     """An image's path, or those of its channels separated by |."""
-    return SEPARATOR.join(map(str, image)) if isinstance(image, tuple) else str(image)
+    return SEPARATOR.join(map(str, files_of(image)))
 
 
 def brief(image: ImageFiles) -> str:
     """As `joined`, with the folder written once where the channels share it: for messages."""
-    if isinstance(image, tuple) and len({path.parent for path in image}) == 1:
-        return str(image[0].with_name(SEPARATOR.join(path.name for path in image)))
+    files = files_of(image)
+    if len({path.parent for path in files}) == 1:
+        return str(files[0].with_name(SEPARATOR.join(path.name for path in files)))
     return joined(image)
 
 
@@ -149,59 +168,97 @@ def _match_groups(
     ids: list[str], lines: list[int], found: dict[str, Path], names: list[str], pattern: str, groups: Found,
     padded: dict[str, list[str]], faults: Faults,
 ) -> tuple[list[ImageFiles], list[str]]:  # fmt: skip
+    loose = _not_grouped(found, groups)
+    by_stem = stems_of(loose)
+    loose_padded = unstripped(by_stem)
     images, claimed, stripped = list[ImageFiles](), dict[str, int](), list[str]()
     for image_id, line in zip(ids, lines, strict=True):
-        key = image_id if image_id in groups else _stem(image_id)
-        group = groups.get(key, {})
-        fault = _group_fault(key, group, names, pattern)
-        if key in claimed:
-            fault = f"names the same image as line {claimed[key]}"
-        claimed[key] = line
-        if fault and not group and key in padded:
-            there = _files(groups[padded[key][0]], names)
+        key = _group_key(image_id, groups)
+        name, fault = match_name(image_id, loose, by_stem)
+        # Files a channel come before one file, but a file's whole name means that file.
+        if key in groups and name != path_key(image_id):
+            name, fault = key, ""
+            image = _image(groups[key], found, names, pattern, key, by_stem.get(key))
+        elif name is not None:
+            image = loose[name]
+        if name in claimed:
+            fault = f"names the same image as line {claimed[name]}"
+        if fault == MISSING and key in padded:
+            there = ", ".join(_in_order(groups[padded[key][0]], names))
             stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {there} are there")
+        elif fault == MISSING and key in loose_padded:
+            stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {loose_padded[key][0]} is there")
+        elif fault == MISSING:
+            faults.add(f"line {line}, id {image_id!r}: {MISSING} (no {_expected(key, names, pattern)})")
         elif fault:
             faults.add(f"line {line}, id {image_id!r}: {fault}")
         else:
-            images.append(tuple(found[group[name][0]] for name in names))
+            claimed[name] = line
+            images.append(image)
     add_stripped(stripped, len(ids) - len(images), faults)
-    return images, [key for key in groups if key not in claimed]
+    return images, [name for name in (*groups, *loose) if name not in claimed]
+
+
+def _not_grouped(found: dict[str, Path], groups: Found) -> dict[str, Path]:
+    """The files that fit no channel."""
+    grouped = {file for group in groups.values() for files in group.values() for file in files}
+    return {name: path for name, path in found.items() if name not in grouped}
+
+
+def _image(
+    group: dict[str, list[str]], found: dict[str, Path], names: list[str], pattern: str, image_id: str,
+    beside: list[str] | None = None,
+) -> ImageFiles:  # fmt: skip
+    """The files of an image in the order of its channels, or why they make none.
+
+    Args:
+        group: its files by channel.
+        found, names, pattern: the folder's files, the channels and how they are named.
+        image_id: what its files share.
+        beside: single files that the id could also mean.
+    """
+    missing = [name for name in names if name not in group]
+    twice = [files for files in group.values() if len(files) > 1]
+    if not missing and not twice:
+        return tuple(found[group[name][0]] for name in names)
+    if missing:
+        reason = f"{_expected(image_id, missing, pattern)} is missing"
+        reason += f"; if {beside[0]} is meant, give the Id its extension" if beside else ""
+    else:
+        reason = f"{' and '.join(twice[0])} are the same channel; remove one"
+    return NoImage(tuple(found[file] for file in _in_order(group, names)), reason)
+
+
+def _in_order(group: dict[str, list[str]], names: list[str]) -> list[str]:
+    return [file for name in names for file in group.get(name, [])]
 
 
 def _match_columns(
     ids: list[str], lines: list[int], found: dict[str, Path], names: list[str], columns: dict[int, list[str]],
     faults: Faults,
 ) -> tuple[list[ImageFiles], list[str]]:  # fmt: skip
-    stems, images, claimed = stems_of(found), list[ImageFiles](), set[str]()
+    by_stem, images, claimed = stems_of(found), list[ImageFiles](), dict[str, str]()
     for image_id, line in zip(ids, lines, strict=True):
         paths = []
         for name, cell in zip(names, columns[line], strict=True):
-            key, fault = match_name(cell, found, stems) if cell else (None, "is empty")
-            if key is None:
+            key, fault = match_name(cell, found, by_stem) if cell else (None, "is empty")
+            if key in claimed:
+                fault = f"is {claimed[key]} too; each channel needs a file of its own"
+            if key is None or fault:
                 faults.add(f"line {line}, id {image_id!r}: {PATH_COLUMN}{name} {cell!r}: {fault}".replace("'': ", ""))
             else:
                 paths.append(found[key])
-                claimed.add(key)
+                claimed[key] = f"{PATH_COLUMN}{name} of line {line}"
         if len(paths) == len(names):
             images.append(tuple(paths))
     return images, [key for key in found if key not in claimed]
 
 
-def _group(image_id: str, groups: Found) -> dict[str, list[str]] | None:
-    return groups.get(image_id) or groups.get(_stem(image_id))
-
-
-def _group_fault(image_id: str, group: dict[str, list[str]], names: list[str], pattern: str) -> str:
-    if not group:
-        return f"no such image (no {_expected(image_id, names, pattern)})"
-    if missing := [name for name in names if name not in group]:
-        return f"{_expected(image_id, missing, pattern)} is missing (there is {_files(group, names)})"
-    twice = [files for files in group.values() if len(files) > 1]
-    return f"{' and '.join(twice[0])} are the same channel; remove one" if twice else ""
-
-
-def _files(group: dict[str, list[str]], names: list[str]) -> str:
-    return ", ".join(file for name in names for file in group.get(name, []))
+def _group_key(image_id: str, groups: Found) -> str:
+    """The id as its files a channel have it, without extension if that leads to files."""
+    key = path_key(image_id)
+    # No file is looked up by its extension, only what those of the channels share, so a .ome goes too.
+    return key if key in groups else stems(key)[0].removesuffix(".ome")
 
 
 def _expected(image_id: str, names: list[str], pattern: str) -> str:
@@ -216,7 +273,3 @@ def _form(pattern: str, channel: str) -> re.Pattern[str]:
 
 def _plain(pattern: str) -> str:
     return pattern.replace("{id}", "").replace("{channel}", "")
-
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(EXTENSIONS) else name

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 
+from data.decoding import decoder_versions
 from data.files import written_aside
 from data.images import ImageError, ImageFiles, Preparation, prepare
 from data.near_duplicates import THUMB, thumbnail
@@ -20,11 +20,10 @@ BYTES_PER_FILE = 64 * 2**20
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decoding N images told: the reason of each that failed, empty for the others, sums and thumbnails."""
+    """What decoding N images told: the reason of each that failed, empty for the others, and sums."""
 
     reasons: list[str]
-    sums: np.ndarray | None  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
-    thumbnails: np.ndarray  # (N, 32, 32) float16, to find near-duplicates by
+    sums: np.ndarray  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
 
 
 def rows_per_file(shape: tuple[int, int, int]) -> int:
@@ -48,7 +47,7 @@ def write_chunk(
         paths: (n) images.
         preparation: what makes pixels of them.
         images: where the pixels go, .npy; not written where all images fail.
-        notes: where the reasons and pixel sums go, .npz.
+        notes: where the reasons, pixel sums and thumbnails go, .npz.
         digest: what `chunk_digest` says of these images.
         copies: (n) where an earlier cache holds the same pixels: a file and where they start; None to decode.
     """
@@ -77,7 +76,7 @@ def write_chunk(
         np.savez(
             aside, digest=digest, reasons=np.array(reasons, dtype=np.str_), sums=sums, thumbs=thumbnails, size=size
         )
-    return Decoded(reasons, sums, thumbnails)
+    return Decoded(reasons, sums)
 
 
 def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
@@ -86,16 +85,22 @@ def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
         with np.load(notes, allow_pickle=False) as stored:
             if str(stored["digest"]) != digest:
                 return None
-            told, size = Decoded(stored["reasons"].tolist(), stored["sums"], stored["thumbs"]), int(stored["size"])
+            told, size = Decoded(stored["reasons"].tolist(), stored["sums"]), int(stored["size"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     there = images.stat().st_size if images.exists() else 0
     return told if there == size else None
 
 
+def chunk_thumbnails(notes: Path) -> np.ndarray:
+    """The thumbnails of a finished chunk, (n, 32, 32) float16, zeros for an image that failed."""
+    with np.load(notes, allow_pickle=False) as stored:
+        return stored["thumbs"]
+
+
 def chunk_digest(digests: list[str], preparation: Preparation) -> str:
-    """What decides a chunk's bytes: the files' bytes, the preparation, and the version of the decoder."""
-    return hashlib.sha1(json.dumps([PIL.__version__, preparation.as_dict(), digests]).encode()).hexdigest()
+    """What decides a chunk's bytes: the files' bytes, the preparation, and the versions of the decoders."""
+    return hashlib.sha1(json.dumps([decoder_versions(), preparation.as_dict(), digests]).encode()).hexdigest()
 
 
 def pixel_sums(pixels: np.ndarray) -> np.ndarray:

@@ -11,10 +11,16 @@ import numpy as np
 
 from data.faults import Faults, InputError
 from data.images import find_images
+from data.label_forms import same_but_for_case
 from data.labels import LabelTable
-from data.splits import SPLITS
 from data.spreadsheet import clean, quoted, read_class_names, some
 
+# What people call the folders of a set that is divided already.
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 ONE_OR_ALL = "keep one of them, or give it all these classes with --duplicates union"
 
 
@@ -27,7 +33,8 @@ def read_class_folders(
     the same name with other bytes are other images.
 
     Args:
-        image_dir: holds a folder for each class, subfolders of these included; or folders train, val and test that do.
+        image_dir: holds a folder for each class, subfolders of these included; or folders such as train, val and test
+            that do.
         classes_file: a class name a line, which gives names and order, also to folders called by class ids; None takes
             the folders' names, sorted.
         duplicates: what an image in several classes' folders is: a fault, or one row with all these classes.
@@ -44,11 +51,17 @@ def read_class_folders(
     except InputError as error:
         faults.add(str(error))
         return table
-    divided = all(name.split("/")[0].casefold() in SPLITS for name in found)
-    depth = 1 if divided else 0
+    folders = sorted({name.split("/")[0] for name in found if "/" in name})
+    splits = {name: SPLIT_FOLDERS[name.casefold()] for name in folders if name.casefold() in SPLIT_FOLDERS}
+    if set(map(clean, splits)) <= set(names or ()):
+        splits = {}
+    if fault := _split_fault(folders, splits):
+        faults.add(f"{image_dir}: {fault}")
+        return table
+    depth = 1 if splits else 0
     loose = [name for name in found if name.count("/") <= depth]
     if loose:
-        faults.add(f"{len(loose):,} images in {image_dir} lie in no class's folder: {some(loose)}; {_way_out(divided)}")
+        faults.add(f"{len(loose):,} images in {image_dir} lie in no class's folder: {some(loose)}; {_way_out(splits)}")
     placed = {name: clean(name.split("/")[depth]) for name in found if name.count("/") > depth}
     index = _class_index(sorted(set(placed.values())), names, classes_file, image_dir, faults)
     table.class_names = names or list(index)
@@ -63,17 +76,38 @@ def read_class_folders(
     elif several:
         table.warnings.append(f"{len(several):,} images in several classes' folders have all these classes")
     table.ids, table.lines = [copies[0] for copies in rows], [0] * len(rows)
-    table.split = [name.split("/")[0].casefold() for name in table.ids] if divided else None
-    how = "folders train, val and test hold one for each class" if divided else "a folder for each class"
+    table.split = [splits[name.split("/")[0]] for name in table.ids] if splits else None
+    how = "a folder for each class"
+    if splits:
+        how = f"the folders {some(list(map(quoted, splits)))} are the split and hold {how}"
     table.notes.insert(0, f"{image_dir}: {how}: {some([quoted(name) for name in index])}")
+    if names is None and (text := same_but_for_case(index)):
+        table.warnings.append(f"{image_dir}: {text}")
     empty = sorted(folder.name for folder in Path(image_dir).iterdir() if folder.is_dir() and not any(folder.iterdir()))
     if empty:
         table.warnings.append(f"folders without images: {some(empty)}")
     return table
 
 
-def _way_out(divided: bool) -> str:
-    inside = "a class's folder inside train, val or test" if divided else "the folder of their class"
+def _split_fault(folders: list[str], splits: dict[str, str]) -> str:
+    """Why folders called like splits cannot be taken for a split, in words.
+
+    Args:
+        folders: all folders of the first level.
+        splits: those of them that are called like a split, and which.
+    """
+    named = some(list(map(quoted, splits)))
+    if others := [quoted(name) for name in folders if splits and name not in splits]:
+        way_out = "move what lies there into one of them, or give a classes_file if all are classes"
+        return f"the folders {named} are called like a split, but not {some(others)}; {way_out}"
+    for split in set(splits.values()):
+        if len(same := [quoted(name) for name in splits if splits[name] == split]) > 1:
+            return f"the folders {', '.join(same)} are both {split}; make one of them"
+    return ""
+
+
+def _way_out(splits: dict[str, str]) -> str:
+    inside = f"a class's folder inside {', '.join(map(quoted, splits))}" if splits else "the folder of their class"
     return f"move them into {inside}, or give --labels_csv"
 
 

@@ -1,9 +1,11 @@
 """Opening image files: which reader a file needs, and every kind of file that is refused, in words."""
 
+import functools
+import importlib.metadata
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -11,8 +13,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+OME = (".ome.tif", ".ome.tiff")  # one extension each
 # Pillow has readers that call other programs; only these are ever tried, whatever a file is named.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+# Other versions of these may give other pixels; OpenCV only makes thumbnails.
+DECODERS = ("pillow", "tifffile", "imagecodecs")
 READABLE = "JPEG, PNG, TIFF, BMP, WebP"
 # Pillow's own limit, a third of a gigabyte of RGB pixels.
 MOST_PIXELS = 89_478_485
@@ -37,6 +42,24 @@ class Deep(Protocol):
 
     def planes(self) -> np.ndarray:
         """All pixels, (height, width, channels) uint8 or uint16, upright."""
+
+
+@functools.cache
+def decoder_versions() -> dict[str, str]:
+    """The version of each package that takes part in turning files into pixels, empty where none is said."""
+    versions = dict.fromkeys(DECODERS, "")
+    for package in DECODERS:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def stems(name: str) -> list[str]:
+    """A file's name without its extension, and of an OME-TIFF also the name that ends in .ome; else the name itself."""
+    if not name.lower().endswith(EXTENSIONS):
+        return [name]
+    stem = name.rpartition(".")[0]
+    return [stem.rpartition(".")[0], stem] if name.lower().endswith(OME) else [stem]
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import PIL
 
 from data.cache import open_cache
+from data.decoding import decoder_versions
 from data.faults import Faults, InputError
 from data.images import Preparation
 from data.labels import LabelTable
@@ -29,16 +29,18 @@ class Earlier:
         self.name = str(cache_dir)
         self.preparation = Preparation.from_dict(self.cache.meta["preparation"])
         self._id = {name: row for row, name in enumerate(self.cache.ids)}
-        self._bytes, self._group = dict[str, int](), dict[str, int]()
+        # Copies of one image may lie in several splits, where on_leak allowed it.
+        self._bytes, self._group = dict[str, list[int]](), dict[str, int]()
         for row, stored in enumerate(self.cache.index):
-            self._bytes.setdefault(stored["sha1"], row)
+            self._bytes.setdefault(stored["sha1"], []).append(row)
             if stored["group"]:
                 self._group.setdefault(stored["group"], row)
 
     def recognise(self, ids: Sequence[str], hashes: Sequence[str]) -> np.ndarray:
         """The earlier row of each new row: the same bytes, best under the same id; else the same id with other bytes.
 
-        Bytes go before ids, because files that were numbered anew must not go from train to test.
+        Bytes go before ids, because files that were numbered anew must not go from train to test. Of several earlier
+        rows with the same bytes a renamed file takes one that no other new row has, so that each stays in its split.
 
         Args:
             ids, hashes: (N) ids and sha1 of the files, empty where unknown.
@@ -47,21 +49,25 @@ class Earlier:
             (N,) int64 rows of the earlier cache, -1 for what it does not hold.
         """
         stored = self.cache.index
-        rows = np.full(len(ids), -1, dtype=np.int64)
-        for row, (name, digest) in enumerate(zip(ids, hashes, strict=True)):
-            known = self._id.get(name, -1)
-            same_bytes = known >= 0 and stored[known]["sha1"] == digest
-            rows[row] = known if same_bytes else self._bytes.get(digest, known)
+        known = [self._id.get(name, -1) for name in ids]
+        unchanged = [row >= 0 and stored[row]["sha1"] == digest for row, digest in zip(known, hashes, strict=True)]
+        taken = {row for row, same in zip(known, unchanged, strict=True) if same}
+        rows = np.array(known, dtype=np.int64)
+        for place, digest in enumerate(hashes):
+            if not unchanged[place] and digest in self._bytes:
+                alike = self._bytes[digest]
+                rows[place] = next((row for row in alike if row not in taken), alike[0])
+                taken.add(int(rows[place]))
         return rows
 
     def copies(self, hashes: Sequence[str], preparation: Preparation) -> list[tuple[Path, int] | None] | None:
         """Where the pixels of each file lie, None for a file to decode; None for all if they were made differently."""
-        decoder = self.cache.meta.get("versions", {}).get("pillow")
+        versions = self.cache.meta.get("versions", {})
+        decoded_alike = all(versions.get(name, "") == version for name, version in decoder_versions().items())
         # The names of the files do not matter: the bytes of an image's channels, in their order, are compared.
-        if replace(self.preparation, pattern=preparation.pattern) != preparation or decoder != PIL.__version__:
+        if replace(self.preparation, pattern=preparation.pattern) != preparation or not decoded_alike:
             return None
-        rows = [self._bytes.get(digest) if digest else None for digest in hashes]
-        return [None if row is None else self.cache.location(row) for row in rows]
+        return [self.cache.location(self._bytes[digest][0]) if digest in self._bytes else None for digest in hashes]
 
     def copied_words(self, copies: list[tuple[Path, int] | None] | None) -> str:
         """What is copied and what is decoded, in a line."""

@@ -42,12 +42,16 @@ def giveaways(infos: Sequence[ImageInfo | None], labels: np.ndarray) -> list[tup
     found = []
     for words, name in (("file format", "format"), ("colour mode", "mode"), ("native size", "size")):
         values = np.array([_property(info, name) for info in infos], dtype=np.str_)
-        for value in np.unique(values[usable]):
-            rows, others = usable & (values == value), usable & (values != value)
-            positives = (labels[rows] == 1).sum(axis=0)
-            fits = (labels[rows] != 0).all(axis=0) & (labels[others] != 1).all(axis=0)
-            fits &= (positives >= FEWEST_GIVEAWAY_ROWS) & (labels[others] == 0).any(axis=0)
-            found += [(label, f"{words} {value}", int(positives[label])) for label in np.flatnonzero(fits).tolist()]
+        _, numbers = np.unique(values, return_inverse=True)
+        # Class by class, because there may be as many native sizes as images.
+        for label, column in enumerate(labels.T):
+            positive, negative = usable & (column == 1), usable & (column == 0)
+            if positive.sum() < FEWEST_GIVEAWAY_ROWS:
+                continue
+            shown = numbers[positive]
+            rows = numbers == shown[0]
+            if (shown == shown[0]).all() and not negative[rows].any() and negative[~rows].any():
+                found.append((label, f"{words} {values[positive][0]}", len(shown)))
     return found
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from data.cache import INDEX, LABELS
 from data.faults import InputError
 from data.files import partial_dir, read_json, write_json
 
@@ -16,7 +17,7 @@ class FolderWriter:
     Args:
         directory: where the finished folder goes.
         overwrite: whether it may replace a finished one, or an unfinished one of other inputs.
-        marker: the file that only a finished folder of this kind holds.
+        marker: the JSON file, with a format_version, that only a finished folder of this kind holds.
         kind: what such a folder is called: cache, augmented set.
 
     Raises:
@@ -28,7 +29,7 @@ class FolderWriter:
         if self.directory.name in ("", ".."):
             raise InputError(f"{directory}: must name a folder of its own for the {kind}")
         if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
-            if not (self.directory / marker).is_file():
+            if not _is_finished(self.directory, marker):
                 raise InputError(f"{directory} exists and is not a {kind}; choose another name")
             if not overwrite:
                 raise InputError(f"{directory} is a finished {kind}; give --overwrite to replace it, or another name")
@@ -80,6 +81,21 @@ class FolderWriter:
             self.directory.replace(old)
         self.content.replace(self.directory)
         shutil.rmtree(self.partial)
+
+
+def _is_finished(directory: Path, marker: str) -> bool:
+    """Whether the marker is one of ours, or is damaged but lies beside the labels and the index of such a folder.
+
+    Other programs keep a cache.json too, and their folders must not be replaced.
+    """
+    if not (directory / marker).is_file():
+        return False
+    try:
+        description = read_json(directory / marker)
+    except InputError:
+        description = None
+    ours = isinstance(description, dict) and "format_version" in description
+    return ours or all((directory / name).is_file() for name in (INDEX, LABELS))
 
 
 def _changes(before: Any, now: dict[str, Any]) -> list[str]:

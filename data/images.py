@@ -3,7 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,21 @@ import numpy as np
 from PIL import Image
 
 from data.decoding import EXTENSIONS, READABLE, ImageError, opened, orientation
-from data.faults import InputError
+from data.faults import InputError, listing
 from data.pixels import SWAPPING_TURNS, bands, from_pillow, from_planes, kept_channels, refuse_other_depth
 from data.preparation import Preparation
 
+
+@dataclass(frozen=True)
+class NoImage:
+    """Files that belong together but make no image, and why: they go the way of an image that cannot be decoded."""
+
+    files: tuple[Path, ...]
+    reason: str
+
+
 # The file of an image, or its files in the order of the channels.
-ImageFiles = Path | tuple[Path, ...]
+ImageFiles = Path | tuple[Path, ...] | NoImage
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ def prepare(files: ImageFiles, preparation: Preparation) -> np.ndarray:
         ImageError: a file is missing, empty, truncated, not an image, animated, too large, or its channels or depth
             are not those of the preparation; of several files, its name comes first.
     """
+    _refuse_no_image(files)
     if isinstance(files, tuple):
         parts = [_named(path, lambda path: _pixels(path, preparation, a_stain=True)) for path in files]
         _refuse_other_sizes(files, [size for _, size in parts])
@@ -69,6 +79,7 @@ def scan(files: ImageFiles, preparation: Preparation | None = None) -> ImageInfo
     Raises:
         ImageError: as `prepare`, as far as the headers tell.
     """
+    _refuse_no_image(files)
     if not isinstance(files, tuple):
         return _scan(files, preparation, a_stain=False)
     infos = [_named(path, lambda path: _scan(path, preparation, a_stain=True)) for path in files]
@@ -79,6 +90,18 @@ def scan(files: ImageFiles, preparation: Preparation | None = None) -> ImageInfo
     first = infos[0]
     digest = hashlib.sha1("".join(info.sha1 for info in infos).encode()).hexdigest()
     return ImageInfo(first.width, first.height, first.mode, first.format, digest, first.depth)
+
+
+def files_of(image: ImageFiles) -> tuple[Path, ...]:
+    """All files of an image, also of one that they do not make."""
+    if isinstance(image, NoImage):
+        return image.files
+    return image if isinstance(image, tuple) else (image,)
+
+
+def _refuse_no_image(files: ImageFiles) -> None:
+    if isinstance(files, NoImage):
+        raise ImageError(files.reason)
 
 
 def _named(path: Path, read: Callable[[Path], Any]) -> Any:
@@ -136,22 +159,43 @@ def find_images(image_dir: Path) -> dict[str, Path]:
     """All image files below a folder, hidden ones left out: {path inside the folder, "/"-separated and NFC: path}.
 
     Raises:
-        InputError: the folder is missing or holds no image, or two names differ only in their Unicode form.
+        InputError: the folder is missing or holds no image, a name is not UTF-8, or two names differ only in their
+            Unicode form.
     """
     image_dir = Path(image_dir)
     if not image_dir.is_dir():
         raise InputError(f"image_dir {image_dir} is not a folder")
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(image_dir):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    foreign = []
+    for folder, files in _folders(image_dir):
         for name in sorted(files):
             if name.startswith(".") or not name.lower().endswith(EXTENSIONS):
                 continue
             path = Path(folder, name)
+            try:
+                str(path).encode()
+            except UnicodeEncodeError:
+                # Neither an index nor a CSV of predictions could name it.
+                foreign.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
+                continue
             key = unicodedata.normalize("NFC", path.relative_to(image_dir).as_posix())
             if key in found:
                 raise InputError(f"{path}: another file has the same name in another Unicode form; rename one")
             found[key] = path
+    if foreign:
+        heading = f"{len(foreign):,} images have names that are not UTF-8; rename them, such as with"
+        raise InputError(listing(f"{heading} convmv -f latin1 -t utf8:", foreign))
     if not found:
         raise InputError(f"image_dir {image_dir} holds no image ({READABLE})")
     return found
+
+
+def _folders(image_dir: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder that is not hidden, and its files; linked folders are searched too, but not those they lie in."""
+    above = {image_dir: (os.path.realpath(image_dir),)}
+    for folder, folders, files in os.walk(image_dir, followlinks=True):
+        chain = above.pop(Path(folder))
+        inner = {name: os.path.realpath(Path(folder, name)) for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, place in inner.items() if place not in chain]
+        above |= {Path(folder, name): (*chain, inner[name]) for name in folders}
+        yield folder, files

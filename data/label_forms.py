@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Literal
 
@@ -151,6 +152,11 @@ def parse_targets(sheet: Sheet, place: int, class_names: list[str] | None, class
         names = [str(number) for number in range(max((n for n in ids if n <= LARGEST_ID), default=-1) + 1)]
     elif names is None:
         names = sorted({name for name, _ in marked.values() if name})
+        if lists := _like_lists(names):
+            sheet.warnings.append(
+                f"{sheet.name}: {some(list(map(quoted, lists)))} are classes of their own, but read like lists of "
+                "others; separate class names by | or ;"
+            )
     index = {str(number) if as_ids else name: number for number, name in enumerate(names)}
     labels = np.zeros((len(targets), len(names)), dtype=np.uint8)
     repeated, reasons = [], dict[str, str]()
@@ -178,6 +184,25 @@ def parse_targets(sheet: Sheet, place: int, class_names: list[str] | None, class
     if not names:
         sheet.faults.add(f"{sheet.name}: no row has a class and no classes_file names any")
     return labels, names, "ids" if as_ids else "names"
+
+
+def same_but_for_case(class_names: Iterable[str]) -> str:
+    """That names are different classes though only capital and small letters tell them apart; empty without such."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(class_names):
+        alike.setdefault(name.casefold(), []).append(quoted(name))
+    found = [" / ".join(names) for names in alike.values() if len(names) > 1]
+    if not found:
+        return ""
+    return f"classes whose names differ only in capital and small letters are different classes: {some(found)}"
+
+
+def _like_lists(class_names: list[str]) -> list[str]:
+    """The names whose pieces between commas are all names of classes themselves."""
+    known = {name.casefold() for name in class_names}
+    return [
+        name for name in class_names if "," in name and known >= {clean(part).casefold() for part in name.split(",")}
+    ]
 
 
 def _unmarked(part: str, known: set[str]) -> tuple[str, int]:

@@ -11,7 +11,15 @@ import numpy as np
 
 from data.faults import Faults
 from data.files import written_aside
-from data.label_forms import ID_COLUMNS, UNKNOWN, find_columns, parse_columns, parse_targets, path_columns
+from data.label_forms import (
+    ID_COLUMNS,
+    UNKNOWN,
+    find_columns,
+    parse_columns,
+    parse_targets,
+    path_columns,
+    same_but_for_case,
+)
 from data.splits import SPLITS
 from data.spreadsheet import Sheet, column_key, quoted, read_class_names, some
 
@@ -80,6 +88,8 @@ def read_labels(
     table.split = _parse_split(sheet, split) if any(split) else None
     table.fold = _parse_fold(sheet, fold, table.split) if any(fold) else None
     table.warnings, table.notes = sheet.warnings, sheet.notes + notes
+    if class_names is None and (text := same_but_for_case(names)):
+        table.warnings.append(f"{sheet.name}: {text}")
     if group_column and table.group is None:
         table.warnings.append(f"{sheet.name}: the column {quoted(group_column)} is empty, so there are no groups")
     return _merge_duplicates(sheet, table)

@@ -1,11 +1,13 @@
 """Which image file each row of the labels means."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from data.decoding import stems
 from data.faults import Faults, InputError
-from data.images import EXTENSIONS, find_images
+from data.images import find_images
 
 MISSING = "no such image"
 STRIPPED = "were zeros stripped by a spreadsheet?"
@@ -29,16 +31,16 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     except InputError as error:
         faults.add(str(error))
         return [], []
-    stems = stems_of(found)
-    padded = unstripped(stems)
+    by_stem = stems_of(found)
+    padded = unstripped(by_stem)
     stripped: list[str] = []
     claimed: dict[str, str] = {}
     paths = []
     for image_id, line in zip(ids, lines, strict=True):
-        name, fault = match_name(image_id, found, stems)
+        name, fault = match_name(image_id, found, by_stem)
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
-        if fault == MISSING and (fuller := padded.get(image_id.replace("\\", "/"))):
+        if fault == MISSING and (fuller := padded.get(path_key(image_id))):
             stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {fuller[0]} is there")
         elif name is None or fault:
             faults.add(f"line {line}, id {image_id!r}: {fault}")
@@ -51,16 +53,24 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
 
 def stems_of(found: Iterable[str]) -> dict[str, list[str]]:
     """The images of each name without its extension."""
-    stems: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
     for name in found:
-        stems.setdefault(_stem(name), []).append(name)
-    return stems
+        for stem in stems(name):
+            by_stem.setdefault(stem, []).append(name)
+    return by_stem
 
 
-def unstripped(stems: dict[str, list[str]]) -> dict[str, list[str]]:
+def short_ids(names: list[str]) -> list[str]:
+    """Names without their extension where that leaves them unique, as ids are written in labels."""
+    short = [stems(name)[0] for name in names]
+    counts = Counter(short)
+    return [stem if counts[stem] == 1 else name for stem, name in zip(short, names, strict=True)]
+
+
+def unstripped(by_stem: dict[str, list[str]]) -> dict[str, list[str]]:
     """The images of each name without extension that is a number with zeros in front, by the name without these."""
     padded: dict[str, list[str]] = {}
-    for stem, names in stems.items():
+    for stem, names in by_stem.items():
         bare = re.sub("(^|/)0+([0-9]+)$", r"\1\2", stem)
         if bare != stem:
             padded.setdefault(bare, []).extend(names)
@@ -76,22 +86,24 @@ def add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
             faults.add(f"{text}: {STRIPPED}")
 
 
-def match_name(image_id: str, found: dict[str, Path], stems: dict[str, list[str]]) -> tuple[str | None, str]:
+def path_key(image_id: str) -> str:
+    """An id as a path inside the folder; a backslash separates folders too."""
+    return str(PurePosixPath(image_id.replace("\\", "/")))
+
+
+def match_name(image_id: str, found: dict[str, Path], by_stem: dict[str, list[str]]) -> tuple[str | None, str]:
     """The image that an id means, or None and why there is none."""
-    path = PurePosixPath(image_id.replace("\\", "/"))
+    key = path_key(image_id)
+    path = PurePosixPath(key)
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None, "points outside image_dir"
-    key = str(path)
     if key in found:
         return key, ""
-    candidates = stems.get(key, [])
+    candidates = by_stem.get(key, [])
     if len(candidates) == 1:
         return candidates[0], ""
     if candidates:
         return None, f"fits {len(candidates)} images: {', '.join(candidates)}; give the id its extension"
-    other = stems.get(_stem(key), []) if key.lower().endswith(EXTENSIONS) else []
+    # Under another extension.
+    other = by_stem.get(stems(key)[0], [])
     return None, MISSING + (f" (there is {other[0]})" if other else "")
-
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))

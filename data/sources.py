@@ -9,7 +9,7 @@ import numpy as np
 
 from data.faults import Faults, InputError
 from data.images import ImageFiles
-from data.label_forms import UNKNOWN
+from data.label_forms import UNKNOWN, same_but_for_case
 from data.labels import LabelTable
 from data.spreadsheet import quoted, some
 
@@ -111,6 +111,9 @@ def join(parts: Sequence[Part], classes_given: bool, faults: Faults) -> tuple[La
         if absent:
             state = "unknown there" if table.form == "columns" else "counted as absent there"
             joined.warnings.append(f"{part.source.name} never names {some(absent)}: {state}")
+    text = "" if classes_given else same_but_for_case(names)
+    if text and text not in [same_but_for_case(table.class_names) for table in tables]:
+        joined.warnings.append(text)
     joined.labels = np.concatenate(blocks) if blocks else joined.labels
     if renamed:
         joined.warnings.append(f"{renamed} ids are in several sources; behind the first they are called SOURCE/ID")

@@ -2,20 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 
 from data.cache import FORMAT_VERSION
 from data.cache_writer import Row
 from data.channels import brief, joined
-from data.chunks import Decoded
+from data.decoding import decoder_versions
 from data.earlier import Earlier
 from data.faults import Faults
-from data.images import ImageError, ImageFiles, ImageInfo, Preparation, prepare, scan
+from data.images import ImageError, ImageFiles, ImageInfo, Preparation, files_of, prepare, scan
 from data.labels import LabelTable
 from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
 from data.parallel import in_parallel
@@ -28,14 +28,16 @@ FILES_A_TASK = 64
 class Collection:
     """N labelled images: their rows of the CSV and what their files' headers tell.
 
-    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others. `near`
-    names sets of nearly identical images, if these were looked for; it is empty for an image in none.
+    `infos` holds None, and `reasons` a reason, where a file cannot be used; a reason is empty for the others, and so is
+    `marks`, which tells one such file from another. `near` names sets of nearly identical images, if these were looked
+    for; it is empty for an image in none.
     """
 
     table: LabelTable
     paths: list[ImageFiles]
     infos: list[ImageInfo | None]
     reasons: list[str]
+    marks: list[str]
     near: list[str] | None = None
 
     def __len__(self) -> int:
@@ -46,6 +48,11 @@ class Collection:
         """The sha1 of each file, empty where it cannot be used."""
         return [info.sha1 if info else "" for info in self.infos]
 
+    @property
+    def contents(self) -> list[str]:
+        """What tells whether an image has changed, also where its files cannot be used."""
+        return [info.sha1 if info else mark for info, mark in zip(self.infos, self.marks, strict=True)]
+
     def keep(self, good: Sequence[bool]) -> "Collection":
         """The rows where `good`, N values, is true."""
         rows = np.flatnonzero(good).tolist()
@@ -55,12 +62,13 @@ class Collection:
             fold=None if self.table.fold is None else self.table.fold[rows],
             **{name: _take(getattr(self.table, name), rows) for name in ("ids", "lines", "split", "group", "source")},
         )
-        return Collection(table, *(_take(values, rows) for values in (self.paths, self.infos, self.reasons, self.near)))
+        columns = (self.paths, self.infos, self.reasons, self.marks, self.near)
+        return Collection(table, *(_take(values, rows) for values in columns))
 
     def joined(self, thumbnails: np.ndarray) -> tuple["Collection", np.ndarray]:
         """With the sets of near-duplicates that (N, 32, 32) thumbnails show, and their pairs of rows, (P, 2).
 
-        Byte-identical images are left out of the pairs.
+        Byte-identical images are left out of the pairs, and thumbnails of zeros match nothing.
         """
         pairs = near_duplicates(thumbnails)
         hashes = np.array(self.hashes)
@@ -79,27 +87,74 @@ class Division:
 
 def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
     """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
-    found: list[ImageInfo | str] = _on_files(scan_files, paths, (preparation,), workers, "Reading headers")
-    infos = [info if isinstance(info, ImageInfo) else None for info in found]
-    return Collection(table, paths, infos, [info if isinstance(info, str) else "" for info in found])
+    found: list[tuple[ImageInfo | None, str, str]] = [(None, "", "")] * len(paths)
+    for rows, answers in _on_files(scan_files, paths, (preparation,), workers, "Reading headers"):
+        found[rows] = answers
+    return Collection(table, paths, *([told[place] for told in found] for place in range(3)))
 
 
-def check_decoding(paths: list[ImageFiles], preparation: Preparation, workers: int) -> Decoded:
-    """Decode all images fully, in parallel, and keep none; without pixel sums."""
-    answers = _on_files(decode_files, paths, (preparation,), workers, "Checking images")
-    return Decoded([reason for reason, _ in answers], None, np.stack([small for _, small in answers]))
+def check_decoding(
+    paths: list[ImageFiles], preparation: Preparation, workers: int, thumbnails: bool
+) -> tuple[list[str], np.ndarray | None]:
+    """Decode all images fully, in parallel, and keep none.
+
+    Returns:
+        (N) why each cannot be decoded, empty where it can; if they are wanted, (N, 32, 32) float16 thumbnails, zeros
+        for one that cannot be decoded.
+    """
+    reasons = [""] * len(paths)
+    small = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16) if thumbnails else None
+    extra = (preparation, thumbnails)
+    for rows, (told, shown) in _on_files(decode_files, paths, extra, workers, "Checking images"):
+        reasons[rows] = told
+        if small is not None:
+            small[rows] = shown
+    return reasons, small
 
 
-def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[ImageInfo | str]:
-    """What `scan` tells of each image, or why it cannot be used."""
-    return [_or_reason(scan, path, preparation) for path in paths]
+def scan_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[ImageInfo | None, str, str]]:
+    """What `scan` tells of each image, or None, why it cannot be used, and its `mark`."""
+    answers = [_or_reason(scan, path, preparation) for path in paths]
+    return [
+        (None, answer, mark(path)) if isinstance(answer, str) else (answer, "", "")
+        for path, answer in zip(paths, answers, strict=True)
+    ]
 
 
-def decode_files(paths: list[ImageFiles], preparation: Preparation) -> list[tuple[str, np.ndarray]]:
-    """Why each image cannot be decoded, empty where it can, and the thumbnail of each."""
-    answers = (_or_reason(prepare, path, preparation) for path in paths)
-    none = np.zeros((THUMB, THUMB), dtype=np.float16)
-    return [(answer, none) if isinstance(answer, str) else ("", thumbnail(answer)) for answer in answers]
+def mark(image: ImageFiles) -> str:
+    """What tells an image that cannot be used from another: its files' bytes, else their sizes and times of change."""
+    digest = hashlib.sha1()
+    for path in files_of(image):
+        try:
+            with path.open("rb") as file:
+                told = hashlib.file_digest(file, "sha1").hexdigest()
+        except OSError:
+            told = _size_and_time(path)
+        digest.update(f"{told};".encode())
+    return digest.hexdigest()
+
+
+def _size_and_time(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def decode_files(
+    paths: list[ImageFiles], preparation: Preparation, thumbnails: bool
+) -> tuple[list[str], np.ndarray | None]:
+    """As `check_decoding`, for a few images."""
+    reasons = [""] * len(paths)
+    small = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16) if thumbnails else None
+    for row, path in enumerate(paths):
+        answer = _or_reason(prepare, path, preparation)
+        if isinstance(answer, str):
+            reasons[row] = answer
+        elif small is not None:
+            small[row] = thumbnail(answer)
+    return reasons, small
 
 
 def divide(
@@ -168,10 +223,10 @@ def fingerprint(collection: Collection, preparation: Preparation, settings: dict
     table = collection.table
     fold = None if table.fold is None else table.fold.tolist()
     labels = json.dumps([table.class_names, table.labels.tobytes().hex(), table.split, fold, table.group, table.source])
-    images = json.dumps([table.ids, collection.hashes])
+    images = json.dumps([table.ids, collection.contents])
     return {
         "cache format": FORMAT_VERSION,
-        "Pillow": PIL.__version__,
+        **decoder_versions(),
         **preparation.as_dict(),
         **settings,
         "number of images": len(collection),
@@ -201,13 +256,12 @@ def index_rows(collection: Collection, division: Division) -> list[Row]:
 
 def _on_files(
     function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
-) -> list[Any]:
-    pieces = [paths[first : first + FILES_A_TASK] for first in range(0, len(paths), FILES_A_TASK)]
-    answers: list[list[Any]] = [[] for _ in pieces]
-    tasks = [(piece, *extra) for piece in pieces]
-    for number, answer in in_parallel(function, tasks, [len(piece) for piece in pieces], workers, description):
-        answers[number] = answer
-    return [item for answer in answers for item in answer]
+) -> Iterator[tuple[slice, Any]]:
+    """The rows of some of the images and what the function tells of these, for all images, in parallel."""
+    pieces = [slice(first, min(first + FILES_A_TASK, len(paths))) for first in range(0, len(paths), FILES_A_TASK)]
+    tasks = [(paths[piece], *extra) for piece in pieces]
+    for number, answer in in_parallel(function, tasks, [len(task[0]) for task in tasks], workers, description):
+        yield pieces[number], answer
 
 
 def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:

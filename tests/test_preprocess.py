@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from PIL import Image
 
 import header
 import preprocess
-from data import chunks
+from data import chunks, survey
 from data.cache import open_cache
 from data.faults import InputError
-from data.images import Preparation, prepare
+from data.images import NoImage, Preparation, prepare
 
 FILES = {"image_dir": "images", "labels_csv": "labels.csv", "classes_file": "classes.txt"}
 CLASSES = ["Nucleoplasm", "N/A", "Golgi [apparatus]"]
@@ -205,6 +206,40 @@ def test_images_that_cannot_be_decoded_are_left_out_and_logged(made, capsys):
     )
     with (made.folder / "cache" / "skipped.csv").open() as file:
         assert [(row["id"], row["line"]) for row in csv.DictReader(file)] == [("004", "6"), ("005", "7"), ("006", "8")]
+
+
+def test_a_bad_image_that_was_replaced_by_another_is_read_again(made, monkeypatch, capsys):
+    spoil(made)
+    with monkeypatch.context() as context:
+        context.setattr("data.cache_writer.CacheWriter.finish", lambda *_: None)
+        with pytest.raises(InputError, match="not finished"):
+            made.run(on_bad_image="skip")
+            open_cache(made.folder / "cache")
+    made.image("006.png").write_text("not empty any more")
+    with pytest.raises(InputError, match=r"begun with other inputs or settings:\n  images: changed\n"):
+        made.run(on_bad_image="skip")
+    capsys.readouterr()
+    made.run(on_bad_image="skip", overwrite=True)
+    printed = capsys.readouterr().out
+    assert "006.png (line 8): is not an image" in printed
+    assert "is empty" not in printed
+
+
+def test_what_tells_a_bad_file_from_another(tmp_path):
+    path = tmp_path / "a.png"
+    marks = [survey.mark(path)]
+    for content in (b"", b"x", b"y"):
+        path.write_bytes(content)
+        marks.append(survey.mark(path))
+    marks += [survey.mark((path, path)), survey.mark(NoImage((path, tmp_path / "b.png"), ""))]
+    assert len(set(marks)) == len(marks)
+    assert marks[3] == survey.mark(path) != ""
+    # A folder stands for what is there but cannot be read.
+    folder = tmp_path / "c.png"
+    folder.mkdir()
+    before = survey.mark(folder)
+    os.utime(folder, (1, 1))
+    assert survey.mark(folder) != before
 
 
 def open_labels(made) -> np.ndarray:

@@ -123,7 +123,15 @@ def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, s
 
     (folder / "new" / "x4_yellow.tif").unlink()
     said = shell(*arguments, "--overwrite", fails=True)
-    assert "id 'x4': x4_yellow is missing (there is x4_red.tif, x4_green.tif, x4_blue.tif)" in said
+    assert "new/x4_red.tif|x4_green.tif|x4_blue.tif x4_yellow is missing" in said
+    stack = {"photometric": "minisblack", "metadata": {"axes": "CYX"}}
+    tifffile.imwrite(folder / "new" / "stack.ome.tif", light(3), ome=True, **stack)
+    printed = shell(*arguments, "--overwrite", "--on_bad_image", "skip")
+    assert "warning: 1 files are not named as Id_red, Id_green, Id_blue, Id_yellow, and are an image each:" in printed
+    assert "1 images cannot be decoded and are left out" in printed
+    with (folder / "run" / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row.pop("Id"): row for row in csv.DictReader(file)}
+    assert sorted(rows) == ["stack", "x3"] and rows["stack"] == rows["x3"]
     eight = Image.fromarray((light(4)[3] // 16).astype(np.uint8))
     eight.save(folder / "new" / "x4_yellow.tif")
     assert "x4_yellow.tif has 8 bits, but the white level" in shell(*arguments, "--overwrite", fails=True)
@@ -187,6 +195,29 @@ def test_paths_a_channel_in_columns_of_the_labels(four_stains, run):
     assert "labels.csv: no column path_er, though it has columns for other channels" in said
 
 
+def test_stacks_beside_stains_and_an_image_that_lacks_one(four_stains, run):
+    for number in (1, 2):
+        for stain in STAINS:
+            stain_file(four_stains, number, stain).unlink()
+        path = four_stains / "images" / f"c{number:02d}.tif"
+        tifffile.imwrite(path, light(number), photometric="minisblack", metadata={"axes": "CYX"})
+    stain_file(four_stains, 5, "yellow").unlink()
+    tifffile.imwrite(four_stains / "images" / "other.tif", light(3)[0])
+    printed = run(*options(four_stains, "--channels", "rgby", "--white_level", 4095, "--on_bad_image", "skip"))
+    assert "Warning: 1 images in" in printed and "\n  other.tif\n" in printed
+    assert "c05_blue.png (line 7): c05_yellow is missing" in printed
+    cache = open_cache(four_stains / "cache")
+    assert cache.ids == [f"c{number:02d}" for number in range(COUNT) if number != 5]
+    assert cache.meta["preparation"]["pattern"] == "{id}_{channel}"
+    assert cache.index[1]["path"] == str(four_stains / "images" / "c01.tif")
+    expected = [light(number).reshape(4, -1).mean(axis=1) / 4095 * 255 for number in range(COUNT) if number != 5]
+    np.testing.assert_allclose(
+        cache.gather(np.arange(COUNT - 1)).reshape(COUNT - 1, -1, 4).mean(axis=1), expected, atol=1
+    )
+    with (four_stains / "cache" / "skipped.csv").open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["c05"]
+
+
 @pytest.mark.parametrize("form", ["ome", "imagej", "named", "unnamed"])
 def test_stacks_with_a_channel_a_page(tmp_path, shell, run, form):
     (tmp_path / "images").mkdir()
@@ -222,7 +253,7 @@ def test_duplicates_are_those_with_equal_channels(four_stains, run):
 
 def bad_stain(folder: Path) -> str:
     stain_file(folder, 5, "yellow").unlink()
-    return "line 7, id 'c05': c05_yellow is missing (there is c05_red.png, c05_green.png, c05_blue.png)"
+    return "c05_red.png|c05_green.png|c05_blue.png (line 7): c05_yellow is missing"
 
 
 def bad_depth(folder: Path) -> str:
@@ -249,7 +280,7 @@ def bad_float(folder: Path) -> str:
 
 def two_files(folder: Path) -> str:
     tifffile.imwrite(stain_file(folder, 5, "red", ".tif"), light(5)[0])
-    return "id 'c05': c05_red.png and c05_red.tif are the same channel; remove one"
+    return "c05_yellow.png (line 7): c05_red.png and c05_red.tif are the same channel; remove one"
 
 
 @pytest.mark.parametrize("spoil", [bad_stain, bad_depth, bad_depth_of_a_channel, bad_size, bad_float, two_files])

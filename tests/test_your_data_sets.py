@@ -1,6 +1,7 @@
 """preprocess.py from the shell on several sources, on sets that grow, and with near-duplicates."""
 
 import csv
+import importlib.metadata
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 import preprocess
-from data import chunks
+from data import chunks, decoding
 from data.cache import open_cache
 from data.faults import InputError
 from data.images import Preparation, prepare
@@ -94,6 +95,15 @@ def test_names_of_classes_are_joined(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "b never names 'Cytosol': unknown there" in printed
     assert "a never names 'Nuclei': counted as absent there" in printed
+
+
+def test_names_of_sources_that_differ_only_in_case_are_a_warning(tmp_path, capsys):
+    for number, name in enumerate(("Golgi", "golgi")):
+        rows = made_source(tmp_path, name, 8, seed=number, first=8 * number)
+        write(tmp_path / f"{name}.csv", dict.fromkeys(rows, name))
+    run(tmp_path, "Golgi", "golgi")
+    printed = capsys.readouterr().out
+    assert printed.count("differ only in capital and small letters are different classes: 'Golgi' / 'golgi'") == 1
 
 
 def test_class_ids_without_a_classes_file_must_agree(tmp_path):
@@ -199,6 +209,30 @@ def test_another_preparation_is_decoded_again_with_the_split_kept(tmp_path, grow
     assert all(splits(new)[row_id] == split for row_id, split in splits(grown).items() if row_id in splits(new))
 
 
+@pytest.mark.parametrize("package", ["pillow", "tifffile", "imagecodecs"])
+def test_another_version_of_a_decoder_is_noticed(tmp_path, monkeypatch, capsys, package):
+    made_source(tmp_path, "a", 12, seed=0)
+    run(tmp_path, "a", cache="old")
+    # Stopped when all is decoded, before the cache is put in place.
+    with monkeypatch.context() as context:
+        context.setattr("data.cache_writer.CacheWriter.finish", lambda *_: None)
+        with pytest.raises(InputError, match="not finished"):
+            run(tmp_path, "a", cache="stopped")
+    version = importlib.metadata.version
+    try:
+        decoding.decoder_versions.cache_clear()
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == package else version(name))
+        capsys.readouterr()
+        run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old")
+        assert "was prepared in another way, so all images are decoded again" in capsys.readouterr().out
+        with pytest.raises(InputError, match=f"{package}: was {version(package)}, is 0.1"):
+            run(tmp_path, "a", cache="stopped")
+        run(tmp_path, "a", cache="stopped", overwrite=True)
+        assert "were decoded before" not in capsys.readouterr().out
+    finally:
+        decoding.decoder_versions.cache_clear()
+
+
 def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell):
     common = ("preprocess.py", "--image_dir", tmp_path / "a", "--labels_csv", tmp_path / "a.csv", "--cache_dir",
               tmp_path / "old", "--size", 32, "--workers", 1, "--keep_split_from", tmp_path / "old")  # fmt: skip
@@ -209,6 +243,28 @@ def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell
     after = splits(open_cache(tmp_path / "old"))
     assert len(after) == 60
     assert all(after[row_id] == split for row_id, split in before.items() if row_id in after)
+
+
+@pytest.mark.parametrize("order", [("001", "renamed"), ("renamed", "001")])
+def test_a_copy_kept_in_another_split_stays_there_when_it_is_renamed(tmp_path, order):
+    rows = made_source(tmp_path, "a", 12, seed=0)
+    shutil.copy(tmp_path / "a" / "001.png", tmp_path / "a" / "011.png")
+    where = {row_id: ("test" if row_id == "011" else "train") for row_id in rows}
+    write(tmp_path / "a.csv", {row: f"{rows[row]},{where[row]}" for row in rows}, "Id,Target,split")
+    run(tmp_path, "a", cache="old", on_leak="warn")
+    (tmp_path / "a" / "011.png").rename(tmp_path / "a" / "renamed.png")
+    rows = {row_id: rows.get(row_id, rows["011"]) for row_id in (*order, *rows) if row_id != "011"}
+    write(tmp_path / "a.csv", rows)
+    new = splits(run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old", on_leak="warn"))
+    assert (new["001"], new["renamed"]) == ("train", "test")
+    # Both renamed: each takes a row of its own; a third copy follows the first.
+    (tmp_path / "a" / "001.png").rename(tmp_path / "a" / "first.png")
+    shutil.copy(tmp_path / "a" / "first.png", tmp_path / "a" / "third.png")
+    rows = {"first": rows.pop("001"), **rows, "third": "1"}
+    write(tmp_path / "a.csv", rows)
+    new = splits(run(tmp_path, "a", cache="again", keep_split_from=tmp_path / "old", on_leak="warn"))
+    assert sorted([new["first"], new["renamed"]]) == ["test", "train"]
+    assert new["third"] == "train"
 
 
 def test_new_images_that_join_old_ones_of_two_splits_are_a_leak(tmp_path, grown, capsys):

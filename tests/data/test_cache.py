@@ -12,6 +12,7 @@ from data.cache import open_cache
 from data.cache_writer import CacheWriter, Row
 from data.faults import InputError
 from data.images import Preparation, prepare
+from data.near_duplicates import thumbnail
 
 PREPARATION = Preparation(16, "stretch", "rgb")
 COUNT, CLASSES = 11, ["a", "b", "c"]
@@ -108,6 +109,21 @@ def test_description_counts_and_statistics(tmp_path, paths):
     assert cache.meta["white_level"] == 255
 
 
+def test_thumbnails_stay_in_the_notes_until_they_are_asked_for(tmp_path, paths, monkeypatch):
+    monkeypatch.setattr(chunks, "ROWS_PER_FILE", 256)
+    paths[4].write_bytes(b"")
+    writer = CacheWriter(tmp_path / "cache", overwrite=False)
+    writer.begin({})
+    decoded = writer.decode(paths, ["0" * 40] * COUNT, PREPARATION, workers=1)
+    assert len(pickle.dumps(decoded)) < 2048 * COUNT / 4
+    found = writer.thumbnails(COUNT, PREPARATION)
+    expected = [
+        np.zeros((32, 32)) if number == 4 else thumbnail(prepare(paths[number], PREPARATION)) for number in range(COUNT)
+    ]
+    np.testing.assert_array_equal(found, np.stack(expected))
+    assert found.dtype == np.float16
+
+
 def test_a_stopped_run_goes_on_and_ends_byte_identical(tmp_path, paths, monkeypatch):
     write(tmp_path / "whole", paths)
     decoded = []
@@ -175,6 +191,28 @@ def test_a_folder_that_is_no_cache_is_never_replaced(tmp_path, paths):
     (tmp_path / "empty").mkdir()
     write(tmp_path / "empty", paths)
     assert len(open_cache(tmp_path / "empty")) == COUNT
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"entries": []}'])
+def test_a_folder_that_merely_holds_a_cache_json_is_never_replaced(tmp_path, paths, text):
+    foreign = tmp_path / "browser"
+    foreign.mkdir()
+    (foreign / "cache.json").write_text(text)
+    for name in ("index.csv", "notes.txt"):
+        (foreign / name).write_text("mine")
+        with pytest.raises(InputError, match=r"browser exists and is not a cache; choose another name"):
+            write(foreign, paths, overwrite=True)
+    assert sorted(path.name for path in foreign.iterdir()) == ["cache.json", "index.csv", "notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", ""])
+def test_a_cache_whose_description_is_damaged_can_be_replaced(tmp_path, paths, text):
+    write(tmp_path / "cache", paths)
+    (tmp_path / "cache" / "cache.json").write_text(text)
+    with pytest.raises(InputError, match="give --overwrite"):
+        write(tmp_path / "cache", paths)
+    write(tmp_path / "cache", paths[:6], overwrite=True)
+    assert len(open_cache(tmp_path / "cache")) == 6
 
 
 def test_bad_images_leave_no_gap(tmp_path, paths):

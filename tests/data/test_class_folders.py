@@ -81,6 +81,28 @@ def test_a_set_that_is_divided_already(read):
     assert table.ids == ["Val/a/1.png", "test/b/2.png", "train/a/1.png"]
     assert table.split == ["val", "test", "train"]
     assert table.labels.tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert "'Val', 'test', 'train' are the split and hold a folder for each class: 'a', 'b'" in table.notes[0]
+
+
+def test_folders_that_differ_only_in_case_are_a_warning(read):
+    table, faults = read({"Golgi/1.png": b"a", "golgi/2.png": b"b"})
+    assert faults == [] and table.class_names == ["Golgi", "golgi"]
+    assert "'Golgi' / 'golgi'" in table.warnings[0]
+
+
+@pytest.mark.parametrize("folders", [("train", "validation", "test"), ("Training", "valid", "testing")])
+def test_other_words_for_the_split(read, folders):
+    table, faults = read({f"{folder}/{name}/1.png": b"" for folder in folders for name in "ab"}, duplicates="union")
+    assert faults == []
+    assert table.class_names == ["a", "b"]
+    names = dict(zip(folders, ("train", "val", "test"), strict=True))
+    assert table.split == [names[name.split("/")[0]] for name in table.ids] and len(table.ids) == 3
+
+
+def test_a_class_may_be_called_like_a_split_in_the_classes_file(read):
+    table, faults = read({"test/1.png": b"", "Golgi/2.png": b"1", "train/3.png": b"2"}, "Golgi\ntest\ntrain\n")
+    assert faults == []
+    assert (table.class_names, table.split) == (["Golgi", "test", "train"], None)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +110,22 @@ def test_a_set_that_is_divided_already(read):
     [
         ({"1.png": b"", "2.png": b""}, None, "2 images in {} lie in no class's folder: 1.png, 2.png; move them into"),
         ({"train/1.png": b""}, None, "1 images in {} lie in no class's folder: train/1.png; move them into a class's"),
+        (
+            {"train/a/1.png": b"", "validation/a/2.png": b"", "7.png": b""},
+            None,
+            "1 images in {} lie in no class's folder: 7.png; move them into a class's folder inside 'train', 'vali",
+        ),
+        (
+            {"train/a/1.png": b"", "Test/a/2.png": b"", "extra/a/3.png": b""},
+            None,
+            "{}: the folders 'Test', 'train' are called like a split, but not 'extra'; move what lies there into one "
+            "of them, or give a classes_file if all are classes",
+        ),
+        (
+            {"val/a/1.png": b"", "valid/a/2.png": b"", "train/a/3.png": b""},
+            None,
+            "{}: the folders 'val', 'valid' are both val; make one of them",
+        ),
         ({"Golgy/1.png": b""}, "Golgi\n", "{}: the folder 'Golgy' is no class of classes.txt; did you mean 'Golgi'?"),
         ({"0/1.png": b"", "9/1.png": b"1"}, "x\ny\n", "{}: the folder '9' is no class of classes.txt"),
         ({"Golgi/notes.txt": b""}, None, "image_dir {} holds no image"),

@@ -1,5 +1,7 @@
 """What is found in small sets that were worked out by hand."""
 
+import time
+
 import numpy as np
 
 from data.findings import disagreeing, duplicates, giveaways, native_sizes, preview_rows, split_table
@@ -30,6 +32,19 @@ def test_a_format_that_gives_a_class_away_is_found():
     labels[10, 1] = 1
     assert giveaways(infos, labels) == []
     assert giveaways([info()] * 18, np.ones((18, 1), dtype=np.uint8)) == []
+
+
+def test_giveaways_of_images_that_all_differ_in_size_take_no_time():
+    count = 30_000
+    infos = [info(width=row + 1) for row in range(count - 8)] + [info(kind="PNG")] * 8
+    labels = np.zeros((count, 20), dtype=np.uint8)
+    labels[::3] = 1
+    labels[:, 4] = 0
+    labels[-8:, 4] = 1
+    start = time.process_time()
+    assert giveaways(infos, labels) == [(4, "file format PNG", 8)]
+    # With a look at all rows for each size it takes minutes.
+    assert time.process_time() - start < 5
 
 
 def test_native_sizes_the_most_frequent_first():

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import struct
 import zlib
 
@@ -274,6 +275,44 @@ def test_two_unicode_forms_of_one_name_are_refused(tmp_path):
         pytest.skip("this file system joins the two forms")
     with pytest.raises(InputError, match="Unicode"):
         images.find_images(tmp_path)
+
+
+def test_names_that_are_not_utf_8_are_refused(tmp_path):
+    for name in (b"a.png", b"caf\xe9.png", b"Zellk\xf6rper/1.png", b"notes\xe9.txt"):
+        path = tmp_path / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.touch()
+        except OSError:
+            pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(InputError) as raised:
+        images.find_images(tmp_path)
+    text = str(raised.value)
+    text.encode()
+    assert text.startswith(
+        "2 images have names that are not UTF-8; rename them, such as with convmv -f latin1 -t utf8:"
+    )
+    assert text.splitlines()[1:] == [f"  {tmp_path}/caf\\xe9.png", f"  {tmp_path}/Zellk\\xf6rper/1.png"]
+
+
+def test_linked_folders_are_searched_but_never_round_in_a_circle(tmp_path):
+    for name in ("images/a.png", "images/own/b.png", "elsewhere/plate/c.png", ".hidden/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    for link, target in (
+        ("images/linked", "elsewhere"),
+        ("images/d.png", ".hidden/d.png"),
+        ("images/own/round", "images"),
+        ("elsewhere/plate/back", "elsewhere"),
+        ("images/.secret", ".hidden"),
+        ("images/broken", "nowhere"),
+    ):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    found = images.find_images(tmp_path / "images")
+    assert list(found) == ["a.png", "d.png", "linked/plate/c.png", "own/b.png"]
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "images").symlink_to(tmp_path / "images")
+    assert len(images.find_images(tmp_path / "only")) == 4
 
 
 def test_real_images_keep_their_quality(cell_data):

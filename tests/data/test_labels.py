@@ -62,6 +62,37 @@ def test_class_names(read, separator):
     assert table.ids == ["a", "b", "null"]
 
 
+@pytest.mark.parametrize(
+    ("content", "classes", "expected"),
+    [
+        (
+            "Id,Target\na,Golgi|ER\nb,golgi\nc,GOLGI;er\n",
+            "Golgi\ngolgi\nGOLGI\nER\ner",
+            "'ER' / 'er', 'GOLGI' / 'Golgi' / 'golgi'",
+        ),
+        ("Id,Golgi,golgi\na,1,0\nb,0,1\n", "Golgi\ngolgi", "'Golgi' / 'golgi'"),
+    ],
+)
+def test_class_names_that_differ_only_in_case_are_a_warning(read, content, classes, expected):
+    table, faults = read(content)
+    assert faults == []
+    assert table.warnings == [
+        f"labels.csv: classes whose names differ only in capital and small letters are different classes: {expected}"
+    ]
+    assert read(content, classes)[0].warnings == []
+
+
+def test_a_class_that_reads_like_a_list_of_others_is_a_warning(read):
+    table, faults = read('Id,Target\na,"Golgi, Nuc"\nb,Golgi|Nuc\nc,"nuc,golgi"\nd,"Rods, rings"\n')
+    assert faults == []
+    assert table.class_names == ["Golgi", "Golgi, Nuc", "Nuc", "Rods, rings", "nuc,golgi"]
+    assert table.warnings == [
+        "labels.csv: 'Golgi, Nuc', 'nuc,golgi' are classes of their own, but read like lists of others; "
+        "separate class names by | or ;"
+    ]
+    assert read('Id,Target\na,"Golgi, Nuc"\nb,Golgi|Nuc\n', "Golgi\nNuc\nGolgi, Nuc\n")[0].warnings == []
+
+
 def test_class_names_in_the_order_of_the_classes_file(read):
     table, faults = read("Id,Target\na,Rods; rings|Golgi\nb,Rods; rings\n", "Golgi\nRods; rings\n\n\n")
     assert faults == []

@@ -3,7 +3,7 @@
 import pytest
 
 from data.faults import Faults
-from data.matching import match_ids
+from data.matching import match_ids, short_ids
 
 
 @pytest.fixture
@@ -83,3 +83,22 @@ def test_a_missing_folder_is_a_fault(tmp_path):
     faults = Faults()
     assert match_ids(["a"], [2], tmp_path / "nowhere", faults) == ([], [])
     assert "is not a folder" in faults.texts[0]
+
+
+def test_ome_tif_is_one_extension(tmp_path):
+    for name in ("a0.ome.tif", "p/b0.OME.TIFF", "c0.ome.tif", "c0.tif", "007.ome.tif", "d.ome.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names, unclaimed, faults = match(tmp_path, "a0", "p/b0", "c0.ome", "c0.tif", "d.ome")
+    assert faults == []
+    assert names == ["a0.ome.tif", "p/b0.OME.TIFF", "c0.ome.tif", "c0.tif", "d.ome.png"]
+    assert unclaimed == ["007.ome.tif"]
+    assert match(tmp_path, "a0.ome", "a0.ome.tif")[0] == ["a0.ome.tif"]
+    assert "fits 2 images: c0.ome.tif, c0.tif" in match(tmp_path, "c0")[2][0]
+    assert "007.ome.tif is there: were zeros stripped" in match(tmp_path, "7")[2][0]
+    assert match(tmp_path, "a0.tif")[2] == ["line 2, id 'a0.tif': no such image (there is a0.ome.tif)"]
+
+
+def test_ids_are_as_short_as_leaves_them_different():
+    names = ["a.tif", "b.ome.tif", "c.ome.tif", "c.png", "p/d.v2.tif", "e.png", "e.jpg"]
+    assert short_ids(names) == ["a", "b", "c.ome.tif", "c.png", "p/d.v2", "e.png", "e.jpg"]

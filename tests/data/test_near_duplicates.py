@@ -1,5 +1,7 @@
 """Near-duplicates: planted pairs are joined, unrelated images are not, and large sets are not compared pair by pair."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -108,6 +110,39 @@ def test_a_large_set_is_not_compared_pair_by_pair(monkeypatch):
     )
     assert joined(pictures) == {(row, 3900 + row) for row in range(100)}
     assert sum(compared) < 0.01 * 4000 * 3999 / 2
+
+
+def test_the_search_takes_little_memory(monkeypatch):
+    pictures = noise_pictures(12_000).astype(np.float16)
+    pictures[11_900:] = pictures[:100]
+    expected = {(row, 11_900 + row) for row in range(100)}
+    tracemalloc.start()
+    try:
+        assert joined(pictures) == expected
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # All of them as float32 vectors would take 49 MB each time that they are written down.
+    assert peak < 48e6
+    # Nor do the sizes of the blocks change what is found.
+    monkeypatch.setattr(near, "VECTORS_AT_ONCE", 100)
+    monkeypatch.setattr(near, "PAIRS_AT_ONCE", 10)
+    assert joined(pictures) == expected
+
+
+def test_pairs_of_neighbours_in_many_bands_are_compared_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    sets = np.repeat(noise_pictures(40), 10, axis=0) + rng.normal(0, 3, (400, 32, 32))
+    compared = []
+    pairs = near._near_pairs
+    monkeypatch.setattr(near, "_near_pairs", lambda bands: (compared.append(keys) or keys for keys in pairs(bands)))
+    monkeypatch.setattr(near, "PAIRS_AT_ONCE", 50)
+    assert joined(sets) == {
+        (one, other) for one in range(400) for other in range(one + 1, 400) if one // 10 == other // 10
+    }
+    assert len(compared) > 5
+    keys = np.concatenate(compared)
+    assert len(np.unique(keys)) == len(keys)
 
 
 def test_many_equal_images_are_one_set_at_bounded_cost(monkeypatch):
