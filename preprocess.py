@@ -148,7 +148,7 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     """Labels and image headers, every fault of the two raised at once; and how these images become pixels."""
     from dataclasses import fields
 
-    from data.images import Preparation
+    from data.images import NoImage, Preparation
     from data.reading import Reading, read_sources
     from data.survey import survey
     from data.white_level import settled
@@ -162,6 +162,10 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     # The depth is that of the images, and is not known before their headers have been read.
     preparation = Preparation(config.size, config.resize, config.channels, pattern, config.axes, depth=0)
     collection = survey(table, images, preparation, config.workers)
+    # No pixel need be decoded to know that a channel is missing.
+    incomplete = [reason * isinstance(image, NoImage) for image, reason in zip(images, collection.reasons, strict=True)]
+    if config.on_bad_image == "stop":
+        report_bad(config, collection, incomplete)
     unread = len(images) - collection.reasons.count("")
     if unread == len(images):
         # Most likely an option does not fit these files, and no cache should be begun with it.

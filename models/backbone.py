@@ -1,0 +1,176 @@
+"""Any network of keras.applications as a backbone, from scratch or pretrained, its normalisation inside."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import keras
+from keras import layers
+
+from models.scaling import standardised
+
+Trainable = Literal["all", "last_stage", "head"]
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+# What keras.applications' preprocess_input does, or its include_preprocessing: mean and standard deviation of red,
+# green and blue, and whether the weights want blue first. The longest prefix of the name counts.
+NORMALISATIONS = {
+    "VGG": (CAFFE_MEAN, (1.0,) * 3, True),
+    "ResNet": (CAFFE_MEAN, (1.0,) * 3, True),
+    "ResNet50V2": ((127.5,) * 3, (127.5,) * 3, False),
+    "ResNet101V2": ((127.5,) * 3, (127.5,) * 3, False),
+    "ResNet152V2": ((127.5,) * 3, (127.5,) * 3, False),
+    "Inception": ((127.5,) * 3, (127.5,) * 3, False),
+    "MobileNet": ((127.5,) * 3, (127.5,) * 3, False),
+    "NASNet": ((127.5,) * 3, (127.5,) * 3, False),
+    "Xception": ((127.5,) * 3, (127.5,) * 3, False),
+    "EfficientNetV2": ((128.0,) * 3, (128.0,) * 3, False),
+    "EfficientNetV2B": (IMAGENET_MEAN, IMAGENET_STD, False),
+    "DenseNet": (IMAGENET_MEAN, IMAGENET_STD, False),
+    "ConvNeXt": (IMAGENET_MEAN, IMAGENET_STD, False),
+}
+SCALES_ITSELF = "EfficientNetB"  # takes 0..255, whatever the options
+LEAST_SIDES = {"Inception": 75, "Xception": 71, "NASNet": 32}
+
+
+def names() -> list[str]:
+    """The networks that can be backbones, by the names of keras.applications."""
+    return sorted(name for name in dir(keras.applications) if name.startswith((*NORMALISATIONS, SCALES_ITSELF)))
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    backbone: str = "EfficientNetV2B0",
+    weights: str = "none",
+    trainable: Trainable = "all",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """A backbone, its mean over all places, dropout and a dense layer. Stock layers only.
+
+    Args:
+        input_shape: (height, width, channels), uint8; height and width may be None.
+        classes: number of logits K.
+        mean, std: a number a channel on the 0..255 scale, to train from scratch; pretrained weights bring their own.
+        backbone: one of `names()`.
+        weights: `none`, `imagenet`, or the path of a file of this backbone's weights without its top. Where the images
+            do not have three channels, the first kernel is inflated: see `inflated`.
+        trainable: `all`, `last_stage` (the layers at the smallest resolution, and the head), or `head`. What is frozen
+            keeps its batch normalisation in inference mode.
+        dropout: fraction of the features that is dropped in training.
+
+    Returns:
+        A functional model, uint8 (N, height, width, channels) to float32 logits (N, K).
+
+    Raises:
+        ValueError: an unknown backbone, images too small for it, or weights that are missing, cannot be fetched or are
+            those of another architecture.
+    """
+    if backbone not in names():
+        raise ValueError(f"unknown backbone {backbone!r}; known: {', '.join(names())}")
+    least = next((side for prefix, side in LEAST_SIDES.items() if backbone.startswith(prefix)), 32)
+    if min(side or least for side in input_shape[:2]) < least:
+        raise ValueError(f"{backbone} needs images of {least} pixels or more, not {input_shape[0]} × {input_shape[1]}")
+    channels, pretrained = input_shape[2], weights != "none"
+    inputs = keras.Input(input_shape, dtype="uint8", name="images")
+    if backbone.startswith(SCALES_ITSELF):
+        if pretrained and channels != 3:
+            raise ValueError(f"{backbone} scales three channels itself: its weights do not fit images of {channels}")
+        x, blue_first = layers.Rescaling(1.0, name="standardise")(inputs), False
+    else:
+        given, blue_first = normalisation(backbone, channels) if pretrained else ((mean, std), False)
+        x = standardised(inputs, *given)
+    network = _network(backbone, x)
+    if pretrained:
+        _take_weights(network, _pretrained(backbone, weights), channels, blue_first)
+    _freeze(network, inputs, trainable)
+    x = layers.GlobalAveragePooling2D(name="features")(network.output)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name=re.sub(r"\W", "_", backbone.lower()))
+
+
+def normalisation(backbone: str, channels: int) -> tuple[tuple[Sequence[float], Sequence[float]], bool]:
+    """Mean and standard deviation a channel that pretrained weights want, and whether they want blue first.
+
+    Channels beyond red, green and blue take the three in turn, as their kernels do.
+    """
+    prefix = max((each for each in NORMALISATIONS if backbone.startswith(each)), key=len)
+    mean, std, blue_first = NORMALISATIONS[prefix]
+    places = [channel % 3 for channel in range(channels)]
+    return ([mean[place] for place in places], [std[place] for place in places]), blue_first
+
+
+def inflated(kernel, channels: int, blue_first: bool):
+    """A first kernel of red, green and blue for images of any number of channels (height, width, channels, filters).
+
+    Channel c takes the kernel of colour c mod 3, times 3 / channels, so that the sum over all channels keeps its size.
+    A kernel that wants blue first is turned round, which is the same as to turn the image's channels round.
+    """
+    kernel = kernel[:, :, ::-1] if blue_first else kernel
+    if channels == 3:
+        return kernel
+    return kernel[:, :, [channel % 3 for channel in range(channels)]] * (3 / channels)
+
+
+def _network(backbone: str, tensor, weights: str | None = None):
+    constructor = getattr(keras.applications, backbone)
+    options = {} if not _may_skip_scaling(backbone) else {"include_preprocessing": False}
+    return constructor(include_top=False, weights=weights, input_tensor=tensor, **options)
+
+
+def _may_skip_scaling(backbone: str) -> bool:
+    return backbone.startswith(("EfficientNetV2", "ConvNeXt", "MobileNetV3"))
+
+
+def _pretrained(backbone: str, weights: str) -> keras.Model:
+    """The network for three channels with its weights."""
+    tensor = keras.Input((None, None, 3) if not backbone.startswith("NASNet") else (224, 224, 3))
+    if weights == "imagenet":
+        try:
+            return _network(backbone, tensor, "imagenet")
+        except Exception as error:  # Keras wraps whatever its download fails with into a bare Exception
+            file = re.search(r"/([^/\s:]+\.h5)", str(error))
+            name = file[1] if file else f"the ImageNet weights of {backbone} without top"
+            raise ValueError(
+                f"weights = imagenet: {name} could not be fetched from the server of keras.applications; fetch it "
+                "where there is a network and lay it into .keras/models in your home folder, or give its path"
+            ) from None
+    if not Path(weights).is_file():
+        raise ValueError(f"weights = {weights}: no such file; it must be none, imagenet or a file of weights")
+    network = _network(backbone, tensor)
+    try:
+        network.load_weights(weights)
+    except Exception as error:  # h5py and Keras raise what they like for a file of another architecture
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"weights = {weights}: these are not the weights of {backbone} without top ({reason})"
+        ) from None
+    return network
+
+
+def _take_weights(network: keras.Model, trained: keras.Model, channels: int, blue_first: bool) -> None:
+    """Give the network the trained one's weights, layer by layer in order, the first kernel inflated."""
+    here = [layer for layer in network.layers if layer.weights]
+    there = [layer for layer in trained.layers if layer.weights]
+    for number, (layer, source) in enumerate(zip(here, there, strict=True)):
+        arrays = source.get_weights()
+        if number == 0:
+            arrays[0] = inflated(arrays[0], channels, blue_first)
+        layer.set_weights(arrays)
+
+
+def _freeze(network: keras.Model, inputs, trainable: str) -> None:
+    """Freeze all layers, those before the last stage, or none."""
+    if trainable not in ("all", "last_stage", "head"):
+        raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
+    if trainable == "last_stage" and None in inputs.shape[1:3]:
+        raise ValueError("trainable = last_stage needs images of one size, to tell the stages by")
+    smallest = network.output.shape[1:3]
+    for layer in network.layers:
+        last = trainable == "last_stage" and layer.output.shape[1:3] == smallest
+        layer.trainable = trainable == "all" or last

@@ -1,0 +1,189 @@
+"""VGG16, ResNet50 and the other networks of keras.applications: the same numbers with the same weights."""
+
+import keras
+import numpy as np
+import pytest
+
+import models
+from models import backbone
+
+SCALING = {"mean": [120.0, 110.0, 100.0], "std": [50.0, 60.0, 70.0]}
+
+
+def made_images(side, channels=3, count=2):
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+
+
+def randomised(network):
+    """Weights that no layer starts with, so that one left out shows."""
+    rng = np.random.default_rng(1)
+    network.set_weights([np.abs(rng.normal(0.02, 0.02, array.shape)) + 0.001 for array in network.get_weights()])
+    return network
+
+
+def test_vgg16_is_that_of_keras_applications():
+    reference = keras.applications.VGG16(weights=None, classes=1000, classifier_activation=None)
+    model = models.build("vgg16", (224, 224, 3), 1000, mean=[0.0] * 3, std=[1.0] * 3)
+    assert model.count_params() == reference.count_params() == 138_357_544
+    model.set_weights(reference.get_weights())
+    images = made_images(224, count=1)
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0), reference.predict(images.astype(np.float32), verbose=0), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_resnet50_is_that_of_keras_applications():
+    reference = keras.applications.ResNet50(weights=None, classes=10, classifier_activation=None)
+    model = models.build("resnet50", (224, 224, 3), 10, mean=[0.0] * 3, std=[1.0] * 3)
+    assert model.count_params() == reference.count_params() == 23_608_202
+    model.set_weights(reference.get_weights())
+    images = made_images(224, count=1)
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0), reference.predict(images.astype(np.float32), verbose=0), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["VGG16", "MobileNet", "MobileNetV3Small", "EfficientNetV2B0", "DenseNet121", "EfficientNetB0"]
+)
+def test_pretrained_normalisation_is_that_of_preprocess_input(name, tmp_path):
+    """A file of weights, and what keras.applications itself makes of the same pixels."""
+    reference = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg"
+    )
+    randomised(reference)
+    bare = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(None, None, 3),
+        **({"include_preprocessing": False} if backbone._may_skip_scaling(name) else {}),
+    )  # fmt: skip
+    kept = [layer for layer in reference.layers if layer.weights and layer.name != "normalization"]
+    if name == "EfficientNetB0":
+        kept = [layer for layer in reference.layers if layer.weights]
+    for layer, source in zip([layer for layer in bare.layers if layer.weights], kept, strict=True):
+        layer.set_weights(source.get_weights())
+    bare.save_weights(tmp_path / "own.weights.h5")
+    model = models.build("backbone", (64, 64, 3), 5, **SCALING, backbone=name, weights=str(tmp_path / "own.weights.h5"))
+    features = keras.Model(model.input, model.get_layer("features").output)
+    images = made_images(64)
+    module = {
+        "VGG16": "vgg16", "MobileNet": "mobilenet", "MobileNetV3Small": "mobilenet_v3",
+        "EfficientNetV2B0": "efficientnet_v2", "DenseNet121": "densenet", "EfficientNetB0": "efficientnet",
+    }[name]  # fmt: skip
+    prepared = getattr(keras.applications, module).preprocess_input(images.astype(np.float32).copy())
+    expected = reference.predict(prepared, verbose=0)
+    np.testing.assert_allclose(features.predict(images, verbose=0), expected, rtol=2e-3, atol=1e-4)
+
+
+def test_a_first_kernel_is_inflated_for_other_channels():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4))
+    np.testing.assert_array_equal(backbone.inflated(kernel, 3, False), kernel)
+    np.testing.assert_array_equal(backbone.inflated(kernel, 3, True), kernel[:, :, ::-1])
+    wide = backbone.inflated(kernel, 6, False)
+    # The same picture twice gives what it gave once.
+    np.testing.assert_allclose(wide[:, :, :3] + wide[:, :, 3:], kernel)
+    np.testing.assert_allclose(backbone.inflated(kernel, 4, True)[:, :, 3], kernel[:, :, 2] * 3 / 4)
+
+
+def test_four_channels_take_pretrained_weights(tmp_path):
+    bare = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(None, None, 3))
+    bare.save_weights(tmp_path / "own.weights.h5")
+    model = models.build("backbone", (64, 64, 4), 5, mean=[1.0] * 4, std=[1.0] * 4, backbone="MobileNet",
+                         weights=str(tmp_path / "own.weights.h5"))  # fmt: skip
+    assert model.predict(made_images(64, 4), verbose=0).shape == (2, 5)
+
+
+def test_what_is_frozen_stays_as_it_is():
+    model = models.build("backbone", (64, 64, 3), 5, **SCALING, backbone="MobileNet", trainable="head")
+    assert [weight.path for weight in model.trainable_weights] == ["logits/kernel", "logits/bias"]
+    model.compile("sgd", "mse")
+    before = [array.copy() for array in model.get_layer("conv1_bn").get_weights()]
+    model.train_on_batch(made_images(64), np.ones((2, 5), np.float32))
+    for old, new in zip(before, model.get_layer("conv1_bn").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    partly = models.build("backbone", (64, 64, 3), 5, **SCALING, backbone="MobileNet", trainable="last_stage")
+    assert (
+        2
+        < len(partly.trainable_weights)
+        < len(models.build("backbone", (64, 64, 3), 5, **SCALING, backbone="MobileNet").trainable_weights)
+    )
+
+
+@pytest.mark.parametrize("name", ["cnn", "vgg16", "residual"])
+def test_a_model_learns_from_scratch(name):
+    """Its loss falls well below that of the class rates: not only does it run."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    labels = (rng.random((64, 3)) < [0.5, 0.3, 0.2]).astype(np.float32)
+    images = np.full((64, 32, 32, 3), 60, dtype=np.uint8)
+    # Each class lights a place of its own.
+    for row, label in enumerate(labels.astype(bool)):
+        for place in np.flatnonzero(label):
+            images[row, 4 + 8 * place : 12 + 8 * place, 8:24, place] = 220
+    small = {"dense_units": 64, "dropout": 0.0} if name == "vgg16" else {"dropout": 0.0}
+    model = models.build(name, (32, 32, 3), 3, mean=[70.0] * 3, std=[40.0] * 3, **small)
+    model.compile(keras.optimizers.Adam(3e-4), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    rates = labels.mean(axis=0)
+    baseline = -(rates * np.log(rates) + (1 - rates) * np.log(1 - rates)).mean()
+    history = model.fit(images, labels, epochs=25, batch_size=16, verbose=0).history["loss"]
+    assert history[-1] < 0.3 * baseline
+
+
+@pytest.mark.parametrize("name", ["vgg16", "residual"])
+def test_stock_keras_opens_a_saved_model(name, tmp_path):
+    import subprocess
+    import sys
+
+    small = {"dense_units": 16} if name == "vgg16" else {}
+    model = models.with_probabilities(models.build(name, (32, 32, 3), 4, **SCALING, **small))
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", made_images(32))
+    code = (
+        "import keras, numpy as np; model = keras.models.load_model('model.keras', compile=False); "
+        "np.save('scores.npy', model.predict(np.load('images.npy'), verbose=0))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "scores.npy"), model.predict(made_images(32), verbose=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_residual_takes_any_size():
+    model = models.build("residual", (None, None, 3), 4, **SCALING)
+    assert 0.8e6 < model.count_params() < 1.0e6
+    for side in (33, 64):
+        assert model.predict(made_images(side), verbose=0).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options", "message"),
+    [
+        ("vgg16", (16, 16, 3), {}, "vgg16 needs images of 32 pixels or more, not 16 × 16"),
+        ("residual", (31, 64, 3), {}, "residual needs images of 32 pixels"),
+        ("backbone", (64, 64, 3), {"backbone": "AlexNet"}, "unknown backbone 'AlexNet'; known: ConvNeXtBase"),
+        ("backbone", (64, 64, 3), {"backbone": "InceptionV3"}, "InceptionV3 needs images of 75 pixels or more"),
+        ("backbone", (64, 64, 3), {"weights": "nowhere.h5"}, "weights = nowhere.h5: no such file"),
+        ("backbone", (64, 64, 3), {"trainable": "some"}, "unknown trainable 'some'"),
+        ("backbone", (64, 64, 4), {"backbone": "EfficientNetB0", "weights": "imagenet"}, "do not fit images of 4"),
+    ],
+)
+def test_what_cannot_be_built_is_named(name, shape, options, message):
+    scaling = {"mean": [1.0] * shape[2], "std": [1.0] * shape[2]}
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        models.build(name, shape, 3, **scaling, **options)
+
+
+def test_weights_of_another_architecture_are_named(tmp_path):
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="not the weights of MobileNet without top"):
+        models.build("backbone", (64, 64, 3), 3, **SCALING, backbone="MobileNet",
+                     weights=str(tmp_path / "other.weights.h5"))  # fmt: skip
+
+
+def test_a_download_that_fails_says_what_to_do(monkeypatch):
+    def fails(*arguments, **options):
+        raise Exception("URL fetch failure on https://somewhere/mobilenet_1_0_224_tf_no_top.h5: None -- [Errno -3]")
+
+    monkeypatch.setattr(backbone, "_network", lambda name, tensor, weights=None: fails() if weights else None)
+    with pytest.raises(ValueError, match=r"mobilenet_1_0_224_tf_no_top\.h5 could not be fetched"):
+        backbone._pretrained("MobileNet", "imagenet")
