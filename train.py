@@ -23,13 +23,23 @@ class Config:
     seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
-    model: Literal["cnn"] = "cnn"  # see models/
+    model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "cnn"  # see docs/models.md
     loss: Literal["bce", "weighted_bce"] = "weighted_bce"  # see losses.py
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
     epochs: PositiveInt = 30  # passes over the training images, at most
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
     batch_size: PositiveInt = 32  # images a step
-    learning_rate: PositiveFloat = 0.001  # of Adam
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd has Nesterov momentum
+    learning_rate: PositiveFloat = 0.001  # the highest of the schedule; vgg16 wants 0.0001
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"  # of the learning rate over all epochs
+    warmup_fraction: Fraction = 0.0  # of all steps, in which the learning rate rises; one_cycle wants 0.3
+    weight_decay: NonNegativeFloat = 0.0  # decoupled, not on biases and norms; adamw wants 0.01 to 0.1
+    momentum: Fraction = 0.9  # of sgd
+    clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
+    ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
+    accumulation: PositiveInt = 1  # batches whose gradients make one step
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # half precision helps on a GPU only
+    prior_bias: bool = True  # start the last layer's biases at what the classes' rates ask for
     patience: NonNegativeInt = 8  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
@@ -43,9 +53,15 @@ class Config:
     positive_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w+ of each class, in the cache's order
     negative_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w- of each class; empty: 1 for all
     max_weight: PositiveFloat = 20.0  # the largest class weight that a scheme may give
-    batch_norm: bool = False  # cnn: batch normalisation behind each convolution
-    global_pooling: bool = False  # cnn: average over places instead of flattening
-    dropout: Fraction = 0.3  # cnn: dropped fraction of the hidden dense layer
+    batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
+    global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
+    dropout: Fraction = 0.3  # dropped fraction of the features, or of the hidden dense layers
+    dense_units: PositiveInt = 4096  # vgg16: width of its two hidden dense layers
+    width: PositiveFloat = 1.0  # residual: factor on the channels
+    depth: PositiveInt = 1  # residual: blocks a stage
+    backbone: str = "EfficientNetV2B0"  # backbone: any network of keras.applications
+    weights: str = "none"  # resnet50, backbone: none, imagenet, or the path of a file
+    trainable: Literal["all", "last_stage", "head"] = "all"  # resnet50, backbone: the rest keeps its weights
     operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way
@@ -67,8 +83,11 @@ def main(config: Config) -> None:
     memory.keep_freed_memory()
     cache = caches.open_cache(config.cache_dir)
     rows = usable_rows(config, cache)
-    images, expected, online = training_images(config, cache, rows["train"])
-    loss_parameters = loss_options(config, cache, images.labels, expected)
+
+    from training.inputs import Inputs
+
+    inputs = Inputs(config, cache, rows["train"])
+    loss_parameters = loss_options(config, cache, inputs)
 
     import keras
 
@@ -76,38 +95,37 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
-    from training import start_from
+    from training import devices, start_from
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
     keras.utils.set_random_seed(config.seed)
+    keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
+    # Weights are worth something only behind the scaling that they were trained with.
+    scaling = start_from.scaling(earlier) if earlier else cache.meta
+    standard = {"mean": scaling["mean"], "std": scaling["std"]}
     try:
         loss = losses.build(config.loss, **loss_parameters)
-        options = {"batch_norm": config.batch_norm, "global_pooling": config.global_pooling, "dropout": config.dropout}
-        # Weights are worth something only behind the scaling that they were trained with.
-        scaling = start_from.scaling(earlier) if earlier else cache.meta
-        standard = {"mean": scaling["mean"], "std": scaling["std"]}
+        options = {name: getattr(config, name) for name in models.options_of(config.model) if name not in standard}
         model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
     except ValueError as error:
         raise InputError(str(error)) from None
 
-    if silent := len(rows["train"]) - len(with_labels(cache, rows["train"])):
-        print(f"{silent:,} train images have no known label and are left out of training")
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    show_augmentation(config, images, expected)
-    print(
-        f"{config.model}: {model.count_params():,} parameters, Keras {keras.__version__} on {keras.backend.backend()}"
-    )
+    print("\n".join(inputs.words()))
+    show_cost(config, model)
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
+    elif config.prior_bias:
+        start_from.priors(model, *inputs.counts(), **loss_parameters)
     for text in notes + warnings:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
-        show_weights(cache, images.labels, expected, **loss_parameters)
+        show_weights(cache, inputs, **loss_parameters)
     made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
     run_folder.create_run(config.run_dir, made, config.overwrite)
-    fit(config, cache, rows, batches_of(config, images, expected, online), model, loss)
+    fit(config, cache, rows, inputs.batches(), model, loss)
     store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
@@ -129,61 +147,30 @@ def usable_rows(config: Config, cache) -> dict:
     return rows
 
 
-def with_labels(cache, rows):
-    """The rows with a known label: the others teach nothing, and would only thin the batches."""
-    return rows[(cache.labels[rows] <= 1).any(axis=1)]
+def show_cost(config: Config, model) -> None:
+    """Say what the model costs; a batch that the memory cannot hold is refused with the largest that it can."""
+    import keras
+
+    from data.faults import InputError
+    from models.cost import cost
+    from training import devices, memory
+
+    found = cost(model, 2 if config.precision != "float32" else 4)
+    needed, there = found.memory(config.batch_size), memory.available()
+    print(
+        f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "
+        f"{needed / 1e9:.1f} GB a batch of {config.batch_size}; Keras {keras.__version__} on {keras.backend.backend()}"
+    )
+    if there and needed > there and not devices.has_gpu():
+        fits = found.fitting(there)
+        way = f"--batch_size {fits} fits" if fits else "not even one image fits: take a smaller model or size"
+        raise InputError(
+            f"batch_size = {config.batch_size}: a step takes about {needed / 1e9:.1f} GB, but {there / 1e9:.1f} GB are "
+            f"free; {way}"
+        )
 
 
-def training_images(config: Config, cache, rows) -> tuple:
-    """What trains: the images (augmented sets included), how often an epoch shows each, and what is done to them."""
-    from dataclasses import fields
-
-    from data.augmentation import Ranges
-    from data.augmented import open_augmented
-    from data.mixing import Online
-    from data.sampling import repeats
-    from data.training_set import TrainingSet
-
-    ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
-    images = TrainingSet(cache, with_labels(cache, rows), [open_augmented(cache, tag) for tag in config.augmented])
-    expected = repeats(config.sampling, images.labels, config.repeat_threshold, config.max_copies, config.seed)
-    return images, expected, Online(ranges, config.mixing, config.mixing_alpha)
-
-
-def batches_of(config: Config, images, expected, online):
-    import os
-
-    from data.batches import TrainingBatches
-
-    threads = config.workers or max(1, (os.cpu_count() or 1) // 2)
-    return TrainingBatches(images, config.batch_size, config.seed, 0, expected, online, threads)
-
-
-def show_augmentation(config: Config, images, expected) -> None:
-    """Say what an epoch shows beside the training images as they are."""
-    from data.sampling import epoch_length
-
-    if config.augmented:
-        print(f"With the augmented images of {', '.join(config.augmented)}: {len(images):,} training images")
-    if config.sampling != "all":
-        print(f"Sampling {config.sampling}: {epoch_length(expected):,} images an epoch, "
-              f"{expected.min():.2g} to {expected.max():.3g} times each")  # fmt: skip
-    if config.operations:
-        print(f"Online: {', '.join(config.operations)}" + (f", {config.mixing}" if config.mixing != "off" else ""))
-    elif config.mixing != "off":
-        print(f"Online: {config.mixing}")
-
-
-def counted(labels, expected) -> tuple:
-    """Positives and negatives a class that an epoch shows, (K,) float64 each; shares of soft labels count as such."""
-    import numpy as np
-
-    known = labels <= 1
-    positives = expected @ np.where(known, labels, 0).astype(np.float64)
-    return positives, expected @ known.astype(np.float64) - positives
-
-
-def loss_options(config: Config, cache, labels, expected) -> dict:
+def loss_options(config: Config, cache, inputs) -> dict:
     """The parameters of the loss: class weights by hand, or from the counts of what an epoch shows."""
     if config.loss != "weighted_bce":
         return {}
@@ -201,15 +188,15 @@ def loss_options(config: Config, cache, labels, expected) -> dict:
         return given
     import losses
 
-    weights = losses.class_weights(config.class_weights, *counted(labels, expected), config.max_weight)
+    weights = losses.class_weights(config.class_weights, *inputs.counts(), config.max_weight)
     return dict(zip(("positive_weights", "negative_weights"), weights, strict=True))
 
 
-def show_weights(cache, labels, expected, positive_weights, negative_weights) -> None:
+def show_weights(cache, inputs, positive_weights, negative_weights) -> None:
     """Print the class weights as a table."""
     from report import tables
 
-    rows = zip(cache.class_names, counted(labels, expected)[0], positive_weights, negative_weights, strict=True)
+    rows = zip(cache.class_names, inputs.counts()[0], positive_weights, negative_weights, strict=True)
     tables.show(
         "Class weights",
         ("class", "images an epoch", "w+", "w−"),
@@ -222,15 +209,22 @@ def fit(config: Config, cache, rows: dict, batches, model, loss) -> None:
     import keras
 
     import run_folder
+    from data.faults import InputError
     from report import curves
-    from training import callbacks, devices
+    from training import callbacks, devices, optimizers
 
-    model.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate),
-        loss=loss,
-        jit_compile=devices.jit_compile(config.jit_compile),
-    )
     steps = config.steps_per_epoch or batches.steps_per_epoch
+    # A step of the optimizer takes the gradients of several batches where they are accumulated.
+    total = max(1, config.epochs * steps // config.accumulation)
+    try:
+        rate = optimizers.schedule(config.schedule, config.learning_rate, total, config.warmup_fraction)
+        optimizer = optimizers.build(
+            config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,
+            config.accumulation,
+        )  # fmt: skip
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
     best_path = config.run_dir / "checkpoint" / "best.weights.h5"
     best_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout.isatty()
@@ -241,6 +235,7 @@ def fit(config: Config, cache, rows: dict, batches, model, loss) -> None:
     watch = {"monitor": "val_mAP", "mode": "max"}
     used = [
         progress,
+        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema else []),
         callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every),
         history,
         keras.callbacks.ModelCheckpoint(best_path, save_best_only=True, save_weights_only=True, **watch),
@@ -248,14 +243,15 @@ def fit(config: Config, cache, rows: dict, batches, model, loss) -> None:
     if config.patience:
         used.append(keras.callbacks.EarlyStopping(patience=config.patience, **watch))
     used.append(callbacks.EpochEnd(progress))
-    model.fit(
-        batches,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        callbacks=used,
-        verbose=1 if terminal else 0,
-    )
+    with devices.out_of_memory(config.batch_size):
+        model.fit(
+            batches,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,
+            callbacks=used,
+            verbose=1 if terminal else 0,
+        )
     model.load_weights(best_path)
     sentence = curves.reading(history.rows, config.epochs)
     curves.draw(history.rows, sentence, config.run_dir / "learning_curves.png")

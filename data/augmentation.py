@@ -10,7 +10,7 @@ only move pixels; an operation without strength changes no byte.
 import hashlib
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,6 @@ Operation = Literal[
     "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
     "brightness", "contrast", "colour", "noise", "blur",
 ]  # fmt: skip
-Interpolation = Literal["cubic", "linear"]
 INTERPOLATIONS = {"cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
 DRAWS = struct.Struct("<16I")  # the numbers drawn for each image, whatever the operations
 GREATEST = {
@@ -66,15 +65,6 @@ class Ranges:
                 raise InputError(f"{name} = {getattr(self, name)}: must lie between {least:g} and {greatest:g}")
         if not 0.05 <= self.crop_fraction <= 1:
             raise InputError(f"crop_fraction = {self.crop_fraction}: must lie between 0.05 and 1")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The operations and the ranges that they use, ready for JSON."""
-        own = [item.name for item in fields(self) if item.name.rsplit("_", 1)[0] in self.operations]
-        return {
-            "operations": list(self.operations),
-            **{name: getattr(self, name) for name in own},
-            "interpolation": self.interpolation,
-        }
 
 
 @dataclass(frozen=True)
@@ -193,9 +183,8 @@ def apply(image: np.ndarray, parameters: Parameters) -> np.ndarray:
     if (inverse := _inverse_map(parameters, result.shape)) is not None:
         height, width = result.shape[:2]
         flags = INTERPOLATIONS[parameters.interpolation] | cv2.WARP_INVERSE_MAP
-        result = _shaped(
-            cv2.warpAffine(result, inverse, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-        )
+        border = cv2.BORDER_REFLECT_101
+        result = _by_four(result, lambda part: cv2.warpAffine(part, inverse, (width, height), None, flags, border))
     if parameters.blur > 0:
         result = _shaped(cv2.GaussianBlur(result, (0, 0), parameters.blur, borderType=cv2.BORDER_REFLECT_101))
     result = _with_light(result, parameters)
@@ -208,17 +197,26 @@ def apply(image: np.ndarray, parameters: Parameters) -> np.ndarray:
 
 def turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
     """The image mirrored left to right, then turned anticlockwise by quarters: pixels are moved, none is changed."""
-    if mirror:
-        # One pass each: mirrored and turned by 0, 1, 2, 3 quarters.
-        if turns == 1:
-            return _shaped(cv2.transpose(image))
-        if turns == 3:
-            return _shaped(cv2.rotate(cv2.transpose(image), cv2.ROTATE_180))
-        return _shaped(cv2.flip(image, 1 if turns == 0 else 0))
-    if turns:
-        ways = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
-        return _shaped(cv2.rotate(image, ways[turns - 1]))
-    return image
+    if not mirror and not turns:
+        return image
+    return _by_four(image, lambda part: _turned(part, turns, mirror))
+
+
+def _turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
+    if not mirror:
+        return cv2.rotate(image, (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)[turns - 1])
+    if turns % 2 == 0:
+        return cv2.flip(image, 1 if turns == 0 else 0)
+    transposed = cv2.transpose(image)
+    return transposed if turns == 1 else cv2.rotate(transposed, cv2.ROTATE_180)
+
+
+def _by_four(image: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """OpenCV's geometry takes at most four channels."""
+    if image.shape[2] <= 4:
+        return _shaped(work(image))
+    parts = [np.ascontiguousarray(image[..., first : first + 4]) for first in range(0, image.shape[2], 4)]
+    return np.concatenate([_shaped(work(part)) for part in parts], axis=2)
 
 
 def _shaped(image: np.ndarray) -> np.ndarray:

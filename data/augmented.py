@@ -1,6 +1,7 @@
 """Augmented sets on disk: new images made of a cache's training rows, in `augmented/TAG` inside the cache."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from data.pixel_files import PixelFiles
 FORMAT_VERSION = 1
 FOLDER, DESCRIPTION, LABELS, INDEX = "augmented", "augmented.json", "labels.npy", "index.csv"
 INDEX_COLUMNS = ("id", "parents", "copy", "operation", "parameters")
-PARENTS = "|"  # between the ids of the parents
 
 
 class AugmentedSet:
@@ -105,9 +105,14 @@ def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]]]:
         raise InputError(f"{path} is missing; {_again(tag)}") from None
     except (ValueError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
-    if tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
+    try:
+        parents = [json.loads(row[INDEX_COLUMNS.index("parents")]) for row in rows]
+        good = all(isinstance(own, list) and all(isinstance(name, str) for name in own) for own in parents)
+    except (ValueError, IndexError):
+        good = False
+    if not good or tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
         raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)}; {_again(tag)}")
-    return [row[0] for row in rows], [row[1].split(PARENTS) for row in rows]
+    return [row[0] for row in rows], parents
 
 
 def _read_labels(path: Path, classes: int, tag: str) -> np.ndarray:

@@ -1,19 +1,19 @@
 """Which new images a method of `augment.py` makes: parents, copies and labels, before any pixel is written."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from data.augmentation import Ranges, draw, generator
-from data.augmented_writer import NewImage
-from data.balance import imbalance_ratios, rare_classes
+from data.balance import imbalance_ratios, mean_imbalance_ratio, rare_classes
 from data.cache import Cache
 from data.faults import InputError
 from data.mixing import soft_labels, united_labels
+from data.new_image import NewImage, joined_ids
 
-Method = Literal["rotate_all", "rotate_rare", "mixup_rare", "balance"]
 Partner = Literal["rare", "any", "planned"]
 # Shares between which both images of a union can be seen; a union calls the fainter one present too.
 VISIBLE = (0.35, 0.65)
@@ -115,12 +115,11 @@ def mixed(
         places = np.searchsorted(candidates, first)
         # Any candidate but the row itself: as many places on as there are others.
         second = candidates[(places + rng.integers(1, len(candidates), len(first))) % len(candidates)]
-        second = np.where(second == first, candidates[(places + 1) % len(candidates)], second)
     shares = _shares(len(first), alpha, soft, rng)
     number = np.arange(len(first)) // max(int(rare.sum()), 1)
     images = [
         NewImage((one, other), int(copy), float(share),
-                 draw(ranges, cache.image_shape, seed, int(copy), f"{cache.ids[one]}+{cache.ids[other]}"))
+                 draw(ranges, cache.image_shape, seed, int(copy), joined_ids(cache.ids, (one, other))))
         for one, other, copy, share in zip(first.tolist(), second.tolist(), number, shares, strict=True)
     ]  # fmt: skip
     pair = cache.labels[first], cache.labels[second]
@@ -164,3 +163,48 @@ def _planned_partners(
         chosen[place] = partner
         counts = added[best]
     return chosen
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a plan does to the classes.
+
+    Attributes:
+        before: (K,) int64 training images. added: (K,) float64 new images, where a share of a label counts as a share.
+        parents: (K,) int64, how many different images the new ones of a class are made of.
+        figures: the same and more, ready for JSON.
+    """
+
+    before: np.ndarray
+    added: np.ndarray
+    parents: np.ndarray
+    figures: dict[str, Any]
+
+
+def effect(cache: Cache, rows: np.ndarray, plan: Plan) -> Effect:
+    """What the plan does to the counts of the training rows (n,)."""
+    before = (cache.labels[rows] == 1).sum(axis=0)
+    shares = np.where(plan.labels <= 1, plan.labels, 0).astype(np.float64)
+    # A class's new images count little if they are all made of the same few originals.
+    carriers = np.zeros((len(cache.class_names), len(cache)), dtype=bool)
+    for image, own in zip(plan.images, shares > 0, strict=True):
+        for parent in image.parents:
+            carriers[np.flatnonzero(own & (cache.labels[parent] == 1)), parent] = True
+    after = before + shares.sum(axis=0)
+    figures = {
+        "new_images": len(plan.images),
+        "distinct_parents": len({parent for image in plan.images for parent in image.parents}),
+        "mean_imbalance_ratio": [mean_imbalance_ratio(before), mean_imbalance_ratio(after)],
+        "smallest_class": [float(before[before > 0].min()), float(after[before > 0].min())],
+        "largest_class": [float(before.max()), float(after.max())],
+        "counts_before": before.tolist(),
+        "counts_after": after.tolist(),
+    }
+    return Effect(before, after - before, carriers.sum(axis=1), figures)
+
+
+def repeated(plan: Plan) -> int:
+    """How many of the new images are the same as another one of the plan, or as their parent."""
+    made = [(image.parents, image.share, json.dumps(image.parameters.as_dict())) for image in plan.images]
+    originals = {(image.parents, 1.0, "{}") for image in plan.images if len(image.parents) == 1}
+    return len(made) - len(set(made) - originals)

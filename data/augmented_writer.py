@@ -3,51 +3,22 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from data.augmentation import NEUTRAL, Parameters, apply
-from data.augmented import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, PARENTS
+from data.augmented import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS
 from data.cache import Cache
 from data.cache_writer import csv_text
 from data.chunks import rows_per_file
 from data.faults import InputError
 from data.files import read_json, write_json, write_text, written_aside
 from data.folder_writer import FolderWriter
-from data.mixing import mixed_pixels
+from data.new_image import NewImage, make, new_id
 from data.parallel import in_parallel
 from data.pixel_files import pixels_at, write_npy_header
-
-
-@dataclass(frozen=True)
-class NewImage:
-    """How a new image is made of one training row or two.
-
-    Attributes:
-        parents: the cache positions of one row, or of two that are mixed.
-        copy: which of the new images of the first parent it is, from 0.
-        share: of the first parent in the mixture.
-        parameters: of the operations that come after mixing.
-    """
-
-    parents: tuple[int, ...]
-    copy: int
-    share: float = 1.0
-    parameters: Parameters = field(default=NEUTRAL)
-
-    def operation(self) -> str:
-        """What is done, in words: `mixup`, the names of what was drawn, or both."""
-        changed = [name for name in self.parameters.as_dict() if name not in ("noise_seed", "interpolation")]
-        return "+".join((["mixup"] if len(self.parents) > 1 else []) + changed)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All that decides the pixels beside the parents' own, ready for JSON."""
-        mixed = {"share": self.share} if len(self.parents) > 1 else {}
-        return {**mixed, **self.parameters.as_dict()}
 
 
 class AugmentedWriter(FolderWriter):
@@ -100,8 +71,8 @@ class AugmentedWriter(FolderWriter):
         """
         rows = [
             [
-                new_id(cache, image),
-                PARENTS.join(cache.ids[parent] for parent in image.parents),
+                new_id(cache.ids, image),
+                json.dumps([cache.ids[parent] for parent in image.parents], ensure_ascii=False),
                 image.copy,
                 image.operation(),
                 json.dumps(image.as_dict()),
@@ -114,17 +85,6 @@ class AugmentedWriter(FolderWriter):
         identity = {"format_version": FORMAT_VERSION, "cache": cache.meta["fingerprint"], "rows": len(images)}
         write_json(self.content / DESCRIPTION, {**identity, "class_names": cache.class_names, **meta})
         self.put_in_place()
-
-
-def new_id(cache: Cache, image: NewImage) -> str:
-    """The id of a new image: its parents' ids and the number of the copy, which together occur once in a set."""
-    return "+".join(cache.ids[parent] for parent in image.parents) + f"~{image.copy}"
-
-
-def make(image: NewImage, parents: Sequence[np.ndarray]) -> np.ndarray:
-    """The pixels of a new image, (H, W, C) uint8, from those of its parents."""
-    pixels = parents[0] if len(parents) == 1 else mixed_pixels(*parents, image.share)
-    return apply(pixels, image.parameters)
 
 
 def write_chunk(

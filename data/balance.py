@@ -6,6 +6,7 @@ imbalance in multilabel classification", Neurocomputing 163, 2015, eq. 1 and 2).
 none, and is left out of the mean.
 """
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ GROWTHS = 8  # bounds on the largest class that are tried
 # A plan without a number ends where 1 % more images would lower the mean IRLbl by less than 0.5 %.
 WORTH = 0.5
 ALIKE = 1e-3  # relative: of plans whose mean IRLbl differs by less, the one with the least growth is better
-SECONDS = 1.0  # for whole numbers of copies, once the programme without that condition is solved
+NODES = 1  # of the search for whole numbers of copies: its root, where rounding already comes close
 
 
 def imbalance_ratios(counts: np.ndarray) -> np.ndarray:
@@ -36,9 +37,9 @@ def mean_imbalance_ratio(counts: np.ndarray) -> float:
 
 
 def label_density(labels: np.ndarray) -> float:
-    """Labels an image over the number of classes, of (N, K) uint8 with 255 for unknown, which is left out."""
+    """Labels an image over the number of classes, of (N, K) labels or shares of them; 255, for unknown, is left out."""
     known = labels <= 1
-    return float((labels == 1).sum() / max(known.sum(), 1))
+    return float(labels[known].sum(dtype=np.float64) / max(known.sum(), 1))
 
 
 def rare_classes(counts: np.ndarray, rare_below: int = 0) -> np.ndarray:
@@ -155,26 +156,59 @@ class _LabelSets:
 
 
 def _greedy(sets: _LabelSets, new_images: int, target_ratio: float = 0.0) -> np.ndarray:
-    """(S,) int64: the set whose image lowers the mean IRLbl most, again and again, until none does."""
-    chosen, room = np.zeros(len(sets.rows), dtype=np.int64), sets.room.copy()
-    counts = sets.counts[sets.used].astype(np.float64)
-    current = counts.max(initial=0) * (1 / counts).sum()
+    """(S,) int64: the set whose image lowers the mean IRLbl most, again and again, until none does.
+
+    With n_k images a class and M the largest, a set lowers Σ 1/n_k by d = Σ 1/(n_k(n_k + 1)) over its classes, and d
+    only falls as images are added. So among the sets that let M grow, and among those that do not, the best one is
+    found by bringing the top of a heap up to date, without looking at the others.
+    """
+    members = [np.flatnonzero(row).tolist() for row in sets.rows]
+    counts = sets.counts[sets.used].tolist()
+    chosen, room = [0] * len(members), sets.room.tolist()
+    budget = new_images or sum(room)
     least = 1e-12 if new_images or target_ratio else WORTH / max(len(sets.set_of_image), 1)
-    while room.any() and not (new_images and chosen.sum() == new_images):
-        if current <= target_ratio * len(counts):
+
+    def lowers(place: int) -> float:
+        return sum(1 / (counts[label] * (counts[label] + 1)) for label in members[place])
+
+    def heaps() -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+        top = {label for label, count in enumerate(counts) if count == largest}
+        found: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
+        for place, labels in enumerate(members):
+            if room[place]:
+                found[not top.isdisjoint(labels)].append((-lowers(place), place))
+        for heap in found:
+            heapq.heapify(heap)
+        return found
+
+    largest, total = max(counts, default=0), sum(1 / count for count in counts)
+    both = heaps()
+    while budget and largest * total > target_ratio * len(counts):
+        best = (np.inf, -1, False)
+        for grows, heap in enumerate(both):
+            while heap:
+                _, place = heap[0]
+                fresh = -lowers(place)
+                if not room[place]:
+                    heapq.heappop(heap)
+                elif fresh > heap[0][0]:
+                    heapq.heapreplace(heap, (fresh, place))
+                else:
+                    best = min(best, ((largest + grows) * (total + fresh), place, bool(grows)))
+                    break
+        value, place, grows = best
+        if not value < largest * total * (1 - least):
             break
-        largest = counts.max()
-        grown = largest + (sets.rows @ (counts == largest) > 0)
-        value = grown * ((1 / counts).sum() - sets.rows @ (1 / counts - 1 / (counts + 1)))
-        value[room == 0] = np.inf
-        best = int(np.argmin(value))
-        if not value[best] < current * (1 - least):
-            break
-        chosen[best] += 1
-        room[best] -= 1
-        counts += sets.rows[best]
-        current = value[best]
-    return chosen
+        chosen[place] += 1
+        room[place] -= 1
+        budget -= 1
+        total -= lowers(place)
+        for label in members[place]:
+            counts[label] += 1
+        largest += grows
+        if grows or any(counts[label] == largest for label in members[place]):
+            both = heaps()
+    return np.array(chosen, dtype=np.int64)
 
 
 def _programme(sets: _LabelSets, greedy: np.ndarray, budget: int) -> tuple[np.ndarray, float]:
@@ -184,7 +218,7 @@ def _programme(sets: _LabelSets, greedy: np.ndarray, budget: int) -> tuple[np.nd
     sums = np.array([_solve(sets, budget, int(most), whole=False)[1] for most in bounds])
     # Between two bounds the mean IRLbl is at least that of the lower one with the programme of the higher.
     least = min(np.append(bounds[:-1] * sums[1:], bounds[0] * sums[0])) / len(sets.rows.T)
-    bound = least / (1 + (STEP - 1) ** 2 / (4 * STEP))
+    bound = max(1.0, least / (1 + (STEP - 1) ** 2 / (4 * STEP)))
     value, promised = sets.mean_ratio(greedy), bounds * sums / len(sets.rows.T)
     most = bounds[np.flatnonzero(promised <= min(promised) * (1 + ALIKE))[0]]
     # Where not even fractions of images promise less, whole ones need not be looked for.
@@ -213,15 +247,19 @@ def _solve(sets: _LabelSets, budget: int, most: int, whole: bool) -> tuple[np.nd
     scale = SCALE * int(counts.max()) ** 2
     answer = milp(
         # A little for every copy, so that none is made that brings nothing.
-        np.concatenate([np.full(count, scale * -slopes.max(initial=0) * 1e-3), scale * slopes]),
+        np.concatenate([np.full(count, scale * -slopes.max(initial=0) * 1e-4), scale * slopes]),
         integrality=np.concatenate([np.full(count, int(whole)), np.zeros(len(owner))]),
         bounds=Bounds(0, np.concatenate([sets.room, widths])),
         constraints=[LinearConstraint(equal.tocsr(), 0, 0), LinearConstraint(total.tocsr(), -np.inf, budget)],
-        options={"time_limit": SECONDS, "mip_rel_gap": 1e-4} if whole else {},
+        # No limit of time: a plan must not depend on what else the machine does.
+        options={"node_limit": NODES, "mip_rel_gap": 1e-4} if whole else {},
     )
     if answer.x is None:
         return None, np.inf
-    return np.rint(answer.x[:count]).astype(np.int64), float((1 / counts).sum() + slopes @ answer.x[count:])
+    chosen = np.rint(answer.x[:count]).astype(np.int64)
+    # Less what the little for every copy may have kept it from: the bound must hold for plans that do not mind it.
+    slack = 1e-4 * -slopes.max(initial=0) * budget
+    return chosen, float((1 / counts).sum() + slopes @ answer.x[count:] - slack)
 
 
 def _pieces(count: int, most: int) -> tuple[np.ndarray, np.ndarray]:

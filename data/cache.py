@@ -16,7 +16,17 @@ from data.splits import SPLITS
 FORMAT_VERSION = 1
 DESCRIPTION, LABELS, INDEX, SKIPPED = "cache.json", "labels.npy", "index.csv", "skipped.csv"
 INDEX_COLUMNS = ("id", "split", "fold", "group", "path", "width", "height", "sha1", "source")
-REQUIRED = ("class_names", "channels", "image_shape", "preparation", "white_level", "mean", "std", "counts")
+REQUIRED = (
+    "class_names",
+    "channels",
+    "image_shape",
+    "preparation",
+    "white_level",
+    "mean",
+    "std",
+    "counts",
+    "fingerprint",
+)
 
 
 class Cache:

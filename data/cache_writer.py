@@ -20,7 +20,8 @@ from data.chunks import (
     rows_per_file,
     write_chunk,
 )
-from data.files import write_json, write_text, written_aside
+from data.faults import InputError
+from data.files import read_json, write_json, write_text, written_aside
 from data.folder_writer import FolderWriter
 from data.images import ImageFiles, Preparation
 from data.near_duplicates import THUMB
@@ -144,7 +145,23 @@ class CacheWriter(FolderWriter):
             "fingerprint": identity.hexdigest(),
         }
         write_json(self.content / DESCRIPTION, {**description, **meta})
+        self._keep_augmented(identity.hexdigest())
         self.put_in_place()
+
+    def _keep_augmented(self, fingerprint: str) -> None:
+        """Take over the augmented sets of a cache that is replaced by an equal one; name those that go with it."""
+        sets = self.directory / "augmented"
+        if not sets.is_dir():
+            return
+        try:
+            before = read_json(self.directory / DESCRIPTION)
+        except InputError:
+            before = None
+        if isinstance(before, dict) and before.get("fingerprint") == fingerprint:
+            sets.replace(self.content / "augmented")
+            return
+        names = sorted(path.name for path in sets.iterdir() if not path.name.startswith("."))
+        print(f"Warning: the augmented sets {', '.join(names)} go with the old cache; they do not fit the new one")
 
     def _files(self, name: str) -> tuple[Path, Path]:
         return self.content / f"images-{name}.npy", self.partial / f"chunk-{name}.npz"

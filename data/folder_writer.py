@@ -8,7 +8,7 @@ from data.cache import INDEX, LABELS
 from data.faults import InputError
 from data.files import partial_dir, read_json, write_json
 
-FINGERPRINT = "fingerprint.json"
+FINGERPRINT, LOCK = "fingerprint.json", "lock"
 
 
 class FolderWriter:
@@ -44,12 +44,15 @@ class FolderWriter:
             fingerprint: everything that decides what the folder will hold, by name, ready for JSON.
 
         Raises:
-            InputError: an earlier run left files of other inputs or settings, and `overwrite` is off.
+            InputError: an earlier run left files of other inputs or settings, and `overwrite` is off; or another run is
+                writing this folder now.
         """
+        self._lock()
         path = self.partial / FINGERPRINT
         if path.exists() and not self.overwrite:
             changes = _changes(read_json(path), fingerprint)
             if changes:
+                self._held.close()
                 raise InputError(
                     f"{self.partial} holds an unfinished {self.kind} that was begun with other inputs or settings:\n"
                     + "".join(f"  {change}\n" for change in changes)
@@ -72,6 +75,19 @@ class FolderWriter:
         needed, free = needed - begun, shutil.disk_usage(there).free
         if needed > free:
             raise InputError(f"{self.directory} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
+
+    def _lock(self) -> None:
+        """Keep other runs out until this process ends, however it ends."""
+        import fcntl
+
+        self.partial.mkdir(parents=True, exist_ok=True)
+        self._held = (self.partial / LOCK).open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{self.directory} is being written by another run; wait for it to end") from None
+        if self.directory.exists() and any(self.directory.iterdir()) and not self.overwrite:
+            raise InputError(f"{self.directory} was finished by another run meanwhile; give --overwrite to replace it")
 
     def put_in_place(self) -> None:
         """Make the built folder the finished one."""

@@ -57,9 +57,10 @@ def united_labels(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def soft_labels(first: np.ndarray, second: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """λ·first + (1 − λ)·second, float32; 255 where either is unknown."""
+    """λ·first + (1 − λ)·second, float32; 255 where one that has a share is unknown."""
     mixture = share * first.astype(np.float32) + (1 - share) * second.astype(np.float32)
-    return np.where((first > 1) | (second > 1), np.float32(UNKNOWN), mixture.astype(np.float32))
+    unknown = ((first > 1) & (share > 0)) | ((second > 1) & (share < 1))
+    return np.where(unknown, np.float32(UNKNOWN), mixture).astype(np.float32)
 
 
 def mix_batch(

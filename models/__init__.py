@@ -1,13 +1,18 @@
 """The table of model builders. Each makes a functional Keras model from uint8 images to float32 logits."""
 
+import inspect
 from collections.abc import Callable
 
 import keras
 
-from models import cnn
+from models import backbone, cnn, residual, resnet50, vgg16
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn.build,
+    "vgg16": vgg16.build,
+    "resnet50": resnet50.build,
+    "residual": residual.build,
+    "backbone": backbone.build,
 }
 
 
@@ -24,9 +29,24 @@ def build(name: str, input_shape: tuple[int, int, int], classes: int, **options)
         ValueError: the name is unknown (the message lists the known ones), or the builder refuses the shape or an
             option.
     """
+    return _builder(name)(input_shape=input_shape, classes=classes, **options)
+
+
+def options_of(name: str) -> list[str]:
+    """The names of the options that a model takes beside shape and classes.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    return [
+        option for option in inspect.signature(_builder(name)).parameters if option not in ("input_shape", "classes")
+    ]
+
+
+def _builder(name: str) -> Callable[..., keras.Model]:
     if name not in BUILDERS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(BUILDERS)}")
-    return BUILDERS[name](input_shape=input_shape, classes=classes, **options)
+    return BUILDERS[name]
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:

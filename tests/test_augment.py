@@ -53,6 +53,17 @@ def test_sets_of_all_kinds_train_together(cache, shell, tmp_path):
     assert "Online: quarter_turns, flips, cutmix" in printed
 
 
+def test_a_cache_that_is_made_again_keeps_its_sets(made_set, shell, tmp_path):
+    common = ("preprocess.py", "--image_dir", made_set / "images", "--labels_csv", made_set / "labels.csv",
+              "--classes_file", made_set / "classes.txt", "--cache_dir", tmp_path / "cache", "--size", 16)  # fmt: skip
+    shell(*common)
+    shell("augment.py", "--cache_dir", tmp_path / "cache", "--method", "rotate_rare")
+    shell(*common, "--overwrite")
+    assert len(open_augmented(open_cache(tmp_path / "cache"), "rotate_rare"))
+    printed = shell(*common, "--overwrite", "--seed", 1)
+    assert "the augmented sets rotate_rare go with the old cache" in printed
+
+
 def test_the_same_seed_gives_the_same_bytes(cache, shell):
     common = ("augment.py", "--cache_dir", cache, "--method", "rotate_all", "--copies", 1, "--operations", "rotation",
               "noise", "blur")  # fmt: skip
@@ -67,7 +78,7 @@ def test_a_plan_writes_no_pixel(cache, shell):
     printed = shell("augment.py", "--cache_dir", cache, "--tag", "planned", "--plan_only")
     assert "nothing was augmented, because of --plan_only" in printed
     assert not (cache / "augmented" / "planned").exists()
-    assert (cache / "class_counts_augmented.png").exists()
+    assert (cache / "class_counts_planned.png").exists()
 
 
 def test_training_augments_and_samples(cache, shell, tmp_path):
@@ -85,7 +96,7 @@ def test_training_augments_and_samples(cache, shell, tmp_path):
         (("--rotation_degrees", "270"), "rotation_degrees = 270.0: must lie between 0 and 180"),
         (("--target_ratio", "1.0"), "the mean imbalance ratio comes down to"),
         (("--new_images", "1000000"), "give at most"),
-        (("--tag", "../out"), "tag = '../out': cannot be the name of a folder"),
+        (("--tag", "../out"), "tag = '../out': must be letters"),
         (("--cache_dir", "nowhere"), "nowhere is not a cache"),
         (("--method", "rotate_all", "--operations"), "operations is empty"),
     ],

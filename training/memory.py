@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+from pathlib import Path
 
 MMAP_MAX, TRIM_THRESHOLD, ARENA_MAX = -4, -1, -8  # mallopt's parameters, see mallopt(3)
 
@@ -20,3 +21,13 @@ def keep_freed_memory() -> bool:
     set_option = ctypes.CDLL(None).mallopt
     answers = [set_option(MMAP_MAX, 0), set_option(TRIM_THRESHOLD, 2**31 - 1), set_option(ARENA_MAX, 1)]
     return all(answers)
+
+
+def available() -> int:
+    """Bytes of memory that are free or can be freed, 0 where the system does not tell."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            told = dict(line.split(":") for line in file)
+    except OSError:
+        return 0
+    return int(told["MemAvailable"].split()[0]) * 1024

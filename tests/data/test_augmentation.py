@@ -27,7 +27,7 @@ def smooth(height=64, width=64, channels=3):
     return np.rint(127 + 90 * blurred / np.abs(blurred).max()).astype(np.uint8)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+@pytest.mark.parametrize("channels", [1, 3, 4, 5, 6, 9])
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("mirror", [False, True])
 def test_turns_and_flips_permute_the_pixels(turns, mirror, channels):
@@ -230,7 +230,11 @@ def test_the_threads_of_opencv_do_not_change_the_pixels(image):
     assert made[0] == made[1]
 
 
-def test_ranges_record_only_what_they_use():
-    assert Ranges(("rotation",)).as_dict() == {
-        "operations": ["rotation"], "rotation_degrees": 180.0, "interpolation": "cubic",
-    }  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 2, 5, 6, 9])
+def test_each_channel_is_treated_alike_however_many_there_are(channels):
+    plane = smooth(channels=1)
+    ranges = Ranges(("quarter_turns", "flips", "rotation", "shear", "scale", "blur", "brightness", "contrast"))
+    many = np.repeat(plane, channels, axis=2)
+    for epoch in range(4):
+        parameters = draw(ranges, many.shape, 0, epoch, "a")
+        np.testing.assert_array_equal(apply(many, parameters), np.repeat(apply(plane, parameters), channels, axis=2))

@@ -10,12 +10,13 @@ import pytest
 from data import augmented_writer
 from data.augmentation import Ranges, apply, draw
 from data.augmented import augmented_dir, open_augmented
-from data.augmented_plan import copied, mixed, rare_places
+from data.augmented_plan import copied, effect, mixed, rare_places, repeated
 from data.augmented_writer import AugmentedWriter
 from data.batches import TrainingBatches
 from data.cache import open_cache
 from data.faults import InputError
 from data.mixing import Online
+from data.new_image import NewImage, new_id
 from data.training_set import TrainingSet
 
 RANGES = Ranges(("rotation", "flips", "brightness"))
@@ -77,9 +78,10 @@ def test_the_index_says_how_an_image_was_made(cache):
     stored = write(cache, plan_of(cache))
     with (stored.directory / "index.csv").open(newline="", encoding="utf-8") as file:
         for row, parents in zip(csv.DictReader(file), stored.parents, strict=True):
-            assert row["parents"] == cache.ids[parents[0]]
+            (parent,) = json.loads(row["parents"])
+            assert parent == cache.ids[parents[0]]
             parameters = json.loads(row["parameters"])
-            drawn = draw(RANGES, cache.image_shape, 4, int(row["copy"]), row["parents"])
+            drawn = draw(RANGES, cache.image_shape, 4, int(row["copy"]), parent)
             assert parameters == drawn.as_dict()
             assert "rotation" in row["operation"]
 
@@ -124,10 +126,10 @@ def test_a_planted_leak_is_caught(cache):
     path, val = stored.directory / "index.csv", cache.ids[cache.rows("val")[0]]
     text = path.read_text(encoding="utf-8")
     parent = cache.ids[stored.parents[3][0]]
-    path.write_text(text.replace(f"{parent}~0,{parent},", f"{parent}~0,{val},"), encoding="utf-8")
+    path.write_text(text.replace(f'{parent}~0,"[""{parent}""]",', f'{parent}~0,"[""{val}""]",'), encoding="utf-8")
     with pytest.raises(InputError, match=f"{parent}~0: its parent {val} lies in val"):
         open_augmented(cache, "set")
-    path.write_text(text.replace(f"{parent}~0,{parent},", f"{parent}~0,nobody,"), encoding="utf-8")
+    path.write_text(text.replace(f'{parent}~0,"[""{parent}""]",', f'{parent}~0,"[""nobody""]",'), encoding="utf-8")
     with pytest.raises(InputError, match="its parent nobody is not there"):
         open_augmented(cache, "set")
 
@@ -189,3 +191,47 @@ def test_applying_does_not_touch_the_cache(cache):
         apply(cache.gather(np.array([row]))[0], draw(RANGES, cache.image_shape, 0, 0, cache.ids[row]))
     write(cache, plan_of(cache))
     np.testing.assert_array_equal(open_cache(cache.directory).gather(np.arange(len(cache))), before)
+
+
+def test_ids_with_the_signs_that_join_them_stay_apart(cache):
+    image = NewImage((0, 1), 0)
+    assert new_id(["a+b", "c"], image) != new_id(["a", "b+c"], image)
+    assert new_id(["a~1"], NewImage((0,), 2)) != new_id(["a"], NewImage((0,), 12))
+    cache.ids[int(cache.rows("train")[0])] = "p|q"
+    places = cache.rows("train")[:1]
+    plan = copied(cache, places, np.array([1]), RANGES, seed=0)
+    writer = AugmentedWriter(augmented_dir(cache.directory, "odd"), overwrite=False)
+    writer.begin({})
+    writer.write(cache, plan.images, workers=1)
+    writer.finish(cache, plan.images, plan.labels, {})
+    assert open_augmented(cache, "odd").parents == [[int(places[0])]]
+
+
+def test_a_second_run_at_the_same_time_is_refused(cache, made_cache):
+    plan = plan_of(cache, 1)
+    first = AugmentedWriter(augmented_dir(cache.directory, "set"), overwrite=False)
+    second = AugmentedWriter(augmented_dir(cache.directory, "set"), overwrite=False)
+    first.begin({"seed": 4})
+    with pytest.raises(InputError, match="is being written by another run"):
+        second.begin({"seed": 4})
+    first.write(cache, plan.images, workers=1)
+    first.finish(cache, plan.images, plan.labels, {})
+    with pytest.raises(InputError, match="was finished by another run meanwhile"):
+        second.begin({"seed": 4})
+    assert len(open_augmented(cache, "set")) == len(plan.images)
+
+
+def test_new_images_that_are_no_new_ones_are_counted(cache):
+    rows = cache.rows("train")[:3]
+    turns = Ranges(("quarter_turns", "flips"))
+    assert repeated(copied(cache, rows, np.full(3, 2), Ranges(("rotation",), rotation_degrees=0), 0)) == 6
+    assert repeated(copied(cache, rows, np.full(3, 20), turns, 0)) == 60 - 3 * 7
+    assert repeated(copied(cache, rows, np.full(3, 9), Ranges(("rotation",)), 0)) == 0
+
+
+def test_shares_of_labels_are_counted_as_shares(cache):
+    rows = cache.rows("train")
+    rare = np.zeros(len(rows), dtype=bool)
+    rare[:6] = True
+    plan = mixed(cache, rows, rare, 1, "any", 0.3, True, Ranges(), seed=0)
+    np.testing.assert_allclose(effect(cache, rows, plan).added, plan.labels.sum(axis=0, dtype=np.float64))

@@ -37,6 +37,9 @@ def test_labels_are_united_or_shared():
     second = np.array([1, 1, 0, 0, 1, 0, 255], dtype=np.uint8)
     assert united_labels(first, second).tolist() == [1, 1, 1, 0, 1, 255, 255]
     assert soft_labels(first, second, 0.3).tolist() == pytest.approx([1, 0.7, 0.3, 0, 255, 255, 255])
+    # What has no share says nothing.
+    assert soft_labels(first, second, 1.0).tolist() == first.tolist()
+    assert soft_labels(first, second, 0.0).tolist() == second.tolist()
 
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])

@@ -1,0 +1,83 @@
+"""Schedules against their formulas in float64, and optimizers against a step by hand."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from training import optimizers
+
+
+def rates(schedule, steps):
+    return [float(schedule(step)) for step in steps]
+
+
+def test_cosine_with_warm_up_by_hand():
+    schedule = optimizers.schedule("cosine", 0.1, 100, warmup=0.2)
+    assert rates(schedule, [0, 9, 19]) == pytest.approx([0.005, 0.05, 0.1])
+    expected = [0.1 * 0.5 * (1 + math.cos(math.pi * (step - 20) / 80)) for step in (20, 60, 99)]
+    assert rates(schedule, [20, 60, 99]) == pytest.approx(expected, rel=1e-4)
+    assert float(schedule(150)) == pytest.approx(0, abs=1e-9)
+
+
+def test_one_cycle_begins_and_ends_low():
+    schedule = optimizers.schedule("one_cycle", 0.25, 1000, warmup=0.3)
+    assert float(schedule(0)) == pytest.approx(0.01, rel=0.1)
+    assert float(schedule(299)) == pytest.approx(0.25)
+    assert float(schedule(1000)) == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_constant_after_its_warm_up():
+    assert optimizers.schedule("constant", 0.1, 100, 0.0) == 0.1
+    assert rates(optimizers.schedule("constant", 0.1, 100, 0.1), [0, 9, 10, 99]) == pytest.approx([0.01, 0.1, 0.1, 0.1])
+
+
+def test_a_schedule_survives_saving():
+    schedule = optimizers.schedule("one_cycle", 0.25, 1000, 0.3)
+    again = optimizers.WarmedUp.from_config(schedule.get_config())
+    assert rates(again, [0, 500]) == rates(schedule, [0, 500])
+
+
+def one_layer():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.set_weights([np.ones((2, 1)), np.ones(1)])
+    return model
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_weight_decay_leaves_biases_alone(name):
+    model = one_layer()
+    model.compile(optimizers.build(name, 0.1, weight_decay=0.5, momentum=0.0), "mse", jit_compile=False)
+    # No gradient: only the decay moves anything.
+    model.train_on_batch(np.zeros((4, 2)), np.ones((4, 1)))
+    kernel, bias = model.get_weights()
+    np.testing.assert_allclose(kernel, 1 - 0.1 * 0.5, rtol=1e-5)
+    assert bias[0] == 1
+
+
+def test_the_norm_of_all_gradients_is_clipped():
+    model = one_layer()
+    model.compile(optimizers.build("sgd", 1.0, momentum=0.0, clip_norm=0.01), "mse", jit_compile=False)
+    model.train_on_batch(np.ones((4, 2)), np.full((4, 1), 100.0))
+    moved = np.concatenate([array.ravel() - 1 for array in model.get_weights()])
+    assert np.linalg.norm(moved) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_accumulated_gradients_make_one_step():
+    images, targets = np.random.default_rng(0).normal(size=(8, 2)), np.random.default_rng(1).normal(size=(8, 1))
+    models = [one_layer(), one_layer()]
+    models[0].compile(optimizers.build("sgd", 0.1, momentum=0.0), "mse", jit_compile=False)
+    models[0].train_on_batch(images, targets)
+    models[1].compile(optimizers.build("sgd", 0.1, momentum=0.0, accumulation=2), "mse", jit_compile=False)
+    for half in (slice(4), slice(4, 8)):
+        models[1].train_on_batch(images[half], targets[half])
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="unknown optimizer 'lion'; known: adam, adamw, sgd"):
+        optimizers.build("lion", 0.1)
+    with pytest.raises(ValueError, match="unknown schedule 'step'"):
+        optimizers.schedule("step", 0.1, 10, 0)

@@ -1,0 +1,78 @@
+"""What a training run is fed: images of a cache and its augmented sets, how often each, and what is done to them."""
+
+import os
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from data.augmentation import Ranges
+from data.augmented import open_augmented
+from data.cache import Cache
+from data.faults import InputError
+from data.mixing import Online
+from data.sampling import epoch_length, repeats
+from data.training_set import TrainingSet
+
+
+class Inputs:
+    """The training images of a run.
+
+    Attributes:
+        images: the `TrainingSet`, n images.
+        expected: (n,) how often an epoch shows each, on average.
+        online: operations and mixing.
+
+    Args:
+        config: the header of train.py.
+        cache: what it trains on.
+        rows: (m,) cache positions of the training rows; those of nothing known are left out, as they teach nothing and
+            would only thin the batches.
+
+    Raises:
+        InputError: an augmented set is missing or does not belong to the cache, or a range cannot be.
+    """
+
+    def __init__(self, config: Any, cache: Cache, rows: np.ndarray) -> None:
+        self.config = config
+        ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
+        self.online = Online(ranges, config.mixing, config.mixing_alpha)
+        known = rows[(cache.labels[rows] <= 1).any(axis=1)]
+        self.left_out = len(rows) - len(known)
+        if len(set(config.augmented)) < len(config.augmented):
+            raise InputError(f"augmented = {', '.join(config.augmented)}: a set is named twice")
+        self.images = TrainingSet(cache, known, [open_augmented(cache, tag) for tag in config.augmented])
+        self.expected = repeats(
+            config.sampling, self.images.labels, config.repeat_threshold, config.max_copies, config.seed
+        )
+
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positives and negatives a class that an epoch shows, (K,) float64; shares of soft labels count as such."""
+        known = self.images.labels <= 1
+        positives = self.expected @ np.where(known, self.images.labels, 0).astype(np.float64)
+        return positives, self.expected @ known.astype(np.float64) - positives
+
+    def batches(self) -> Any:
+        """The endless `TrainingBatches`."""
+        from data.batches import TrainingBatches  # here, because Keras takes long to import
+
+        config = self.config
+        threads = config.workers or max(1, (os.cpu_count() or 1) // 2)
+        return TrainingBatches(self.images, config.batch_size, config.seed, 0, self.expected, self.online, threads)
+
+    def words(self) -> list[str]:
+        """What an epoch shows beside the training images as they are, in lines."""
+        config, said = self.config, []
+        if self.left_out:
+            said.append(f"{self.left_out:,} train images have no known label and are left out of training")
+        if config.augmented:
+            named = ", ".join(config.augmented)
+            said.append(f"With the augmented images of {named}: {len(self.images):,} training images")
+        if config.sampling != "all":
+            least, most = self.expected.min(), self.expected.max()
+            length = epoch_length(self.expected)
+            said.append(f"Sampling {config.sampling}: {length:,} images an epoch, {least:.2g} to {most:.3g} times each")
+        online = [*config.operations, *([config.mixing] if config.mixing != "off" else [])]
+        if online:
+            said.append(f"Online: {', '.join(online)}")
+        return said
