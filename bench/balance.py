@@ -38,6 +38,9 @@ def main(config: Config) -> None:
     rows.append(row_of("9 copies of each rare image", 9 * int(chosen.sum()), int(chosen.sum()), before, copied, "", ""))
     for most in config.max_copies:
         for number in dict.fromkeys((config.new_images, 0)):
+            if number:
+                greedy = balance.greedy_copies(labels, most, number)
+                rows.append(row_of(f"greedy, at most {most} copies", number, "", before, greedy, "", ""))
             start = time.perf_counter()
             plan = balance.plan_copies(labels, most, number)
             seconds = time.perf_counter() - start
@@ -52,10 +55,9 @@ def main(config: Config) -> None:
 def row_of(name, new, made_of, before, counts, bound, seconds):
     from data.balance import mean_imbalance_ratio
 
-    growth = int(counts.max() - before.max())
-    smallest = int(counts[before > 0].min())
-    return [name, f"{new:,}", f"{made_of:,}", f"{mean_imbalance_ratio(counts):.4g}", f"{smallest:,}", f"+{growth:,}",
-            bound, seconds]  # fmt: skip
+    cells = [f"{mean_imbalance_ratio(counts):.4g}", f"{int(counts[before > 0].min()):,}"]
+    growth = f"+{int(counts.max() - before.max()):,}"
+    return [name, f"{new:,}", f"{made_of:,}" if made_of else "", *cells, growth, bound, seconds]
 
 
 if __name__ == "__main__":

@@ -111,6 +111,12 @@ def plan_copies(
     return CopyPlan(sets.spread(chosen, seed), sets.counts_with(chosen), bound)
 
 
+def greedy_copies(labels: np.ndarray, max_copies: int, new_images: int = 0) -> np.ndarray:
+    """(K,) int64 positive images a class with the greedy's copies: what `plan_copies` is held against."""
+    sets = _LabelSets(labels, max_copies)
+    return sets.counts_with(_greedy(sets, new_images))
+
+
 class _LabelSets:
     """The distinct sets of labels among N images.
 
