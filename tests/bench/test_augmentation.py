@@ -23,7 +23,7 @@ def test_plans_are_held_against_copying(shell, tmp_path):
     printed = shell("-m", "bench.balance", "--labels_csv", tmp_path / "labels.csv", "--classes_file", "None",
                     "--new_images", 40)  # fmt: skip
     rows = {line.split("  ")[0]: line.split() for line in printed.splitlines()}
-    assert rows["as they are"][5] == "7.444"
+    assert rows["as they are"][4] == "7.444"
     # Nine copies of the five images of c: 80 / 50 and 80 / 15.
     assert rows["9 copies of each rare image"][6:9] == ["45", "5", "2.644"]
     assert "plan, at most 9 copies" in printed
