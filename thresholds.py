@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import header
-from header import Fraction
+from header import Fraction, PositiveFloat
 
 if TYPE_CHECKING:
     import numpy as np
 
 UNTUNED = 0.5  # the threshold of a class without positives to tune on
+SMALLEST = 1e-9  # probabilities nearer to 0 or 1 than this have no logit
 FEW = 10  # below this many positives a tuned threshold is named as a guess
 
 
 @dataclass(frozen=True)
 class Config:
     run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished
-    method: Literal["per_class", "fixed"] = "per_class"  # per_class: the highest F1 of each class; fixed: one for all
+    # per_class: the highest F1 of each class; rate_match: as many as in training; shrink: between the two; fixed: one
+    method: Literal["shrink", "per_class", "rate_match", "fixed"] = "shrink"  # shrink holds best on new images
+    strength: PositiveFloat = 20.0  # shrink: positives at which the highest F1 and the rate count alike
     fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
     output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder
     overwrite: bool = False  # replace a thresholds.json that was edited by hand
 
 
 def main(config: Config) -> None:
+    import numpy as np
+
     import metrics
     import run_folder
     from data.faults import InputError
@@ -47,7 +52,12 @@ def main(config: Config) -> None:
     positives = (scored.labels == 1).sum(axis=0)
     if not positives.any():
         raise InputError(f"{run.directory}: no validation image has a label, so there is nothing to tune thresholds on")
-    options = {"threshold": config.fixed_threshold} if config.method == "fixed" else {}
+    options: dict[str, Any] = {"threshold": config.fixed_threshold} if config.method == "fixed" else {}
+    if config.method in ("rate_match", "shrink"):
+        counts = run.cache["counts"]["train"]
+        options["rates"] = np.asarray(counts["positives"]) / np.maximum(counts["known"], 1)
+    if config.method == "shrink":
+        options["strength"] = config.strength
     try:
         thresholds = fit(scored.labels, scored.scores, config.method, **options)
     except ValueError as error:
@@ -130,7 +140,64 @@ def fixed(labels: "np.ndarray", scores: "np.ndarray", threshold: float = UNTUNED
     return np.full(labels.shape[1], float(threshold))
 
 
-METHODS = {"per_class": per_class, "fixed": fixed}
+def rate_match(labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | None" = None) -> "np.ndarray":
+    """The thresholds at which each class is predicted as often as it occurs: the quantile 1 − rate of its scores.
+
+    Args:
+        labels: (N, K) uint8. scores: (N, K) probabilities.
+        rates: (K,) shares of positives, of the training rows best; None for those of these rows.
+
+    Returns:
+        (K,) float64. Of the logits of rows with a known label; a class without any gets 0.5.
+    """
+    import numpy as np
+
+    known = labels <= 1
+    if rates is None:
+        rates = (labels == 1).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    chosen = np.full(labels.shape[1], UNTUNED)
+    for index in np.flatnonzero(known.any(axis=0)):
+        levels = _logits(scores[known[:, index], index])
+        chosen[index] = _probabilities(np.quantile(levels, 1 - rates[index]))
+    return chosen
+
+
+def shrink(
+    labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | None" = None, strength: float = 20.0
+) -> "np.ndarray":
+    """Between `per_class` and `rate_match`, nearer to the first the more positives there are to tune on.
+
+    With n positives the logit of the threshold is n/(n + strength) of the one and strength/(n + strength) of the other.
+    A threshold tuned on two positives fits those two; one that keeps the rate cannot go far astray.
+
+    Args:
+        labels: (N, K) uint8. scores: (N, K) probabilities.
+        rates: as for `rate_match`.
+        strength: positives at which the two count alike.
+
+    Returns:
+        (K,) float64.
+    """
+    positives = (labels == 1).sum(axis=0)
+    share = positives / (positives + strength)
+    tuned, matched = per_class(labels, scores), rate_match(labels, scores, rates)
+    return _probabilities(share * _logits(tuned) + (1 - share) * _logits(matched))
+
+
+def _logits(probabilities: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    kept = np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    return np.log(kept) - np.log1p(-kept)
+
+
+def _probabilities(logits: Any) -> Any:
+    import numpy as np
+
+    return 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
+
+
+METHODS = {"shrink": shrink, "per_class": per_class, "rate_match": rate_match, "fixed": fixed}
 
 
 def show_classes(method: str, class_names: list[str], scored: Any, thresholds: "np.ndarray") -> None:
@@ -163,9 +230,11 @@ def show_figures(method: str, figures: dict[str, Any], untuned: list[str], posit
     print("The second figures are optimistic: the same rows chose the thresholds. What they are worth, test rows show.")
     few = int(((positives > 0) & (positives < FEW)).sum())
     if few:
-        print(f"{few} of the classes have fewer than {FEW} positives in val: their thresholds are little but guesses.")
+        guess = "little but guesses" if method == "per_class" else "nearly those that keep the classes' rates"
+        print(f"{few} of the classes have fewer than {FEW} positives in val: their thresholds are {guess}.")
     if untuned:
-        print(f"No positives in val, so threshold {UNTUNED} and F1 counted 0: {', '.join(untuned)}")
+        instead = f"threshold {UNTUNED}" if method == "per_class" else "as often predicted as in training"
+        print(f"No positives in val, so {instead} and F1 counted 0: {', '.join(untuned)}")
 
 
 if __name__ == "__main__":

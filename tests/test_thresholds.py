@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn.metrics import f1_score, precision_recall_curve
 
 import header
@@ -100,12 +102,65 @@ def test_classes_without_positives_or_without_negatives() -> None:
     assert (scores[:, 1] >= chosen[1]).all()
 
 
+def test_rates_are_kept() -> None:
+    rng = np.random.default_rng(1)
+    scores, labels = rng.random((400, 3)), (rng.random((400, 3)) < 0.2).astype(np.uint8)
+    labels[:50, 1] = metrics.UNKNOWN
+    rates = np.array([0.1, 0.25, 0.4])
+    chosen = thresholds.fit(labels, scores, "rate_match", rates=rates)
+    for index, rate in enumerate(rates):
+        known = labels[:, index] != metrics.UNKNOWN
+        assert (scores[known, index] >= chosen[index]).mean() == pytest.approx(rate, abs=1 / known.sum())
+    own = thresholds.fit(labels, scores, "rate_match")
+    assert ((scores >= own)[:, 0].mean()) == pytest.approx((labels[:, 0] == 1).mean(), abs=1 / 400)
+
+
+def test_few_positives_shrink_towards_the_rate() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.01, 0.99, (500, 3))
+    labels = np.zeros((500, 3), dtype=np.uint8)
+    labels[:5, 1], labels[:, 2] = 1, rng.random(500) < 0.9
+    rates = np.array([0.02, 0.02, 0.9])
+    tuned, matched, between = (
+        thresholds.fit(labels, scores, method, **options)
+        for method, options in (("per_class", {}), ("rate_match", {"rates": rates}), ("shrink", {"rates": rates}))
+    )
+    assert between[0] == pytest.approx(matched[0]), "nothing to tune on"
+    level = np.log(tuned[1] / (1 - tuned[1])), np.log(matched[1] / (1 - matched[1]))
+    expected = 1 / (1 + np.exp(-(5 / 25 * level[0] + 20 / 25 * level[1])))
+    assert between[1] == pytest.approx(expected)
+    assert abs(between[2] - tuned[2]) < 0.1 * abs(matched[2] - tuned[2])
+
+
+@pytest.mark.parametrize(
+    ("positives", "expected"),
+    [(2, (0.273, 0.347, 0.344)), (8, (0.468, 0.489, 0.490)), (20, (0.574, 0.585, 0.586)), (100, (0.733, 0.736, 0.735))],
+)
+def test_true_f1_of_known_distributions(positives: int, expected: tuple[float, ...]) -> None:
+    """Positives N(3, 1) and negatives N(0, 1), 3,000 in all: the F1 on all there could be, not on those tuned on."""
+    rng, rate, reached = np.random.default_rng(positives), positives / 3000, []
+    labels = np.zeros((3000, 1), dtype=np.uint8)
+    labels[:positives] = 1
+    for _ in range(150):
+        scores = expit(rng.normal(size=(3000, 1)) + 3 * labels)
+        row = []
+        for method in ("per_class", "rate_match", "shrink"):
+            options = {} if method == "per_class" else {"rates": np.array([rate])}
+            cut = logit(thresholds.fit(labels, scores, method, **options)[0])
+            found, missed, false = rate * norm.sf(cut - 3), rate * norm.cdf(cut - 3), (1 - rate) * norm.sf(cut)
+            row.append(2 * found / (2 * found + missed + false))
+        reached.append(row)
+    mean, error = np.mean(reached, axis=0), np.std(reached, axis=0) / np.sqrt(len(reached))
+    assert (np.abs(mean - expected) <= 0.005 + 3 * error).all()
+    assert mean[2] >= mean.max() - 0.006
+
+
 def test_the_choices_are_the_methods() -> None:
     choices = typing.get_args(typing.get_type_hints(thresholds.Config)["method"])
     assert set(choices) == set(thresholds.METHODS)
     labels, scores = made_scores(0)
     assert thresholds.fit(labels, scores, "fixed", threshold=0.25).tolist() == [0.25] * 4
-    with pytest.raises(ValueError, match=r"per_clas.*known: per_class, fixed"):
+    with pytest.raises(ValueError, match=r"per_clas.*known: shrink, per_class"):
         thresholds.fit(labels, scores, "per_clas")
     with pytest.raises(TypeError):
         thresholds.fit(labels, scores, "fixed", treshold=0.25)
@@ -118,14 +173,17 @@ def test_the_script_writes_named_thresholds_and_what_comes_next(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     run = run_folder.open_run(directory)
     scored = run.scores("val")
-    assert np.array_equal(run.thresholds(), thresholds.fit(scored.labels, scored.scores))
+    counts = run.cache["counts"]["train"]
+    rates = np.asarray(counts["positives"]) / np.maximum(counts["known"], 1)
+    expected_thresholds = thresholds.fit(scored.labels, scored.scores, "shrink", rates=rates, strength=20.0)
+    assert np.array_equal(run.thresholds(), expected_thresholds)
     stored = json.loads((directory / "thresholds.json").read_text(encoding="utf-8"))
-    assert stored["method"] == "per_class"
+    assert stored["method"] == "shrink"
     assert list(stored["thresholds"]) == NAMES
     assert stored["classes_without_positives"] == ["[bold]Cytosol"]
     expected = metrics.summary(scored.labels, scored.scores, run.thresholds())
     assert stored["in_sample"]["tuned"] == pytest.approx(expected)
-    assert stored["config"]["method"] == "per_class"
+    assert stored["config"]["method"] == "shrink"
     next_command = f"Next: python evaluate.py --run_dirs '{directory}'"
     for text in ("[bold]Cytosol", "optimistic", "No positives in val", next_command):
         assert text in done.stdout
