@@ -113,7 +113,8 @@ def main(config: Config) -> None:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    print("\n".join(inputs.words()))
+    for text in inputs.words():
+        print(text)
     show_cost(config, model)
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
