@@ -177,8 +177,10 @@ def _greedy(sets: _LabelSets, new_images: int, target_ratio: float = 0.0) -> np.
     def lowers(place: int) -> float:
         return sum(1 / (counts[label] * (counts[label] + 1)) for label in members[place])
 
+    def at_the_top() -> set[int]:
+        return {label for label, count in enumerate(counts) if count == largest}
+
     def heaps() -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
-        top = {label for label, count in enumerate(counts) if count == largest}
         found: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
         for place, labels in enumerate(members):
             if room[place]:
@@ -188,6 +190,7 @@ def _greedy(sets: _LabelSets, new_images: int, target_ratio: float = 0.0) -> np.
         return found
 
     largest, total = max(counts, default=0), sum(1 / count for count in counts)
+    top = at_the_top()
     both = heaps()
     while budget and largest * total > target_ratio * len(counts):
         best = (np.inf, -1, False)
@@ -212,7 +215,9 @@ def _greedy(sets: _LabelSets, new_images: int, target_ratio: float = 0.0) -> np.
         for label in members[place]:
             counts[label] += 1
         largest += grows
-        if grows or any(counts[label] == largest for label in members[place]):
+        # Which sets let M grow changes only with the classes that have M images.
+        if (grows or any(counts[label] == largest for label in members[place])) and at_the_top() != top:
+            top = at_the_top()
             both = heaps()
     return np.array(chosen, dtype=np.int64)
 
