@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 UNTUNED = 0.5  # the threshold of a class without positives to tune on
+NEVER = 1.000001  # a threshold that no probability reaches
 SMALLEST = 1e-9  # probabilities nearer to 0 or 1 than this have no logit
 FEW = 10  # below this many positives a tuned threshold is named as a guess
 
@@ -148,7 +149,7 @@ def rate_match(labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | 
         rates: (K,) shares of positives, of the training rows best; None for those of these rows.
 
     Returns:
-        (K,) float64. Of the logits of rows with a known label; a class without any gets 0.5.
+        (K,) float64; 0.5 for a class without a known label, `NEVER` for one whose rate is 0.
     """
     import numpy as np
 
@@ -158,7 +159,8 @@ def rate_match(labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | 
     chosen = np.full(labels.shape[1], UNTUNED)
     for index in np.flatnonzero(known.any(axis=0)):
         levels = _logits(scores[known[:, index], index])
-        chosen[index] = _probabilities(np.quantile(levels, 1 - rates[index]))
+        # The quantile of a rate of 0 is the highest score, which would itself be predicted.
+        chosen[index] = _probabilities(np.quantile(levels, 1 - rates[index])) if rates[index] > 0 else NEVER
     return chosen
 
 
@@ -178,10 +180,14 @@ def shrink(
     Returns:
         (K,) float64.
     """
+    import numpy as np
+
     positives = (labels == 1).sum(axis=0)
     share = positives / (positives + strength)
     tuned, matched = per_class(labels, scores), rate_match(labels, scores, rates)
-    return _probabilities(share * _logits(tuned) + (1 - share) * _logits(matched))
+    between = _probabilities(share * _logits(tuned) + (1 - share) * _logits(matched))
+    # A class seen neither in training nor here stays unpredicted.
+    return np.where((positives == 0) & (matched >= NEVER), NEVER, between)
 
 
 def _logits(probabilities: "np.ndarray") -> "np.ndarray":

@@ -115,6 +115,16 @@ def test_rates_are_kept() -> None:
     assert ((scores >= own)[:, 0].mean()) == pytest.approx((labels[:, 0] == 1).mean(), abs=1 / 400)
 
 
+@pytest.mark.parametrize("method", ["rate_match", "shrink"])
+def test_a_class_that_training_never_saw_is_never_predicted(method: str) -> None:
+    scores = np.random.default_rng(0).random((50, 2))
+    scores[0] = 1.0
+    labels = np.zeros((50, 2), dtype=np.uint8)
+    chosen = thresholds.fit(labels, scores, method, rates=np.array([0.0, 0.1]))
+    assert metrics.predict(scores, chosen).sum(axis=0).tolist() == [0, 5]
+    assert chosen[0] <= 1.000001, "what thresholds.json may hold"
+
+
 def test_few_positives_shrink_towards_the_rate() -> None:
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.01, 0.99, (500, 3))
