@@ -73,7 +73,7 @@ class Config:
     colour_fraction: Fraction = 0.1  # factor 1 ± this on each channel by itself
     noise_levels: NonNegativeFloat = 5.0  # greatest standard deviation, of 255 levels
     blur_pixels: NonNegativeFloat = 1.0  # greatest standard deviation
-    interpolation: Literal["cubic", "linear"] = "cubic"  # linear is three times as fast, but smooths noise
+    interpolation: Literal["cubic", "linear"] = "cubic"  # linear is twice as fast, but smooths noise
 
 
 def main(config: Config) -> None:

@@ -51,7 +51,7 @@ class Ranges:
     colour_fraction: float = 0.1  # factor 1 ± this on each channel by itself
     noise_levels: float = 5.0  # greatest standard deviation, of 255 levels
     blur_pixels: float = 1.0  # greatest standard deviation
-    interpolation: str = "cubic"  # linear is three times as fast but smooths noise, which val images keep
+    interpolation: str = "cubic"  # linear is twice as fast but smooths noise, which val images keep
 
     def __post_init__(self) -> None:
         known = get_args(Operation)

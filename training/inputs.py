@@ -72,7 +72,19 @@ class Inputs:
             least, most = self.expected.min(), self.expected.max()
             length = epoch_length(self.expected)
             said.append(f"Sampling {config.sampling}: {length:,} images an epoch, {least:.2g} to {most:.3g} times each")
+            if least == most == 1:
+                said.append(f"Warning: {self._why_unchanged()}, so sampling {config.sampling} changes nothing")
         online = [*config.operations, *([config.mixing] if config.mixing != "off" else [])]
         if online:
             said.append(f"Online: {', '.join(online)}")
         return said
+
+    def _why_unchanged(self) -> str:
+        if self.config.sampling != "repeat_factors":
+            return "the classes are even already"
+        positives = self.counts()[0]
+        rarest = positives[positives > 0].min(initial=self.expected.sum()) / self.expected.sum()
+        return (
+            f"no class is in fewer than --repeat_threshold {self.config.repeat_threshold:g} of the images (the rarest "
+            f"in {rarest:.3f})"
+        )
