@@ -22,7 +22,7 @@ demo: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash demo.sh
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """A made set taken through all scripts once, for every test that needs a cache or a run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,21 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parents[1]
+SLOWEST = ("test_readme.py", "test_your_data_channels.py", "test_scripts.py", "test_start_from.py")
+
+
+def pytest_configure(config):
+    """Give each xdist worker a core of its own, which its scripts inherit: TensorFlow's threads then never wait for
+    a core that another worker holds, which costs far more than they gain."""
+    number = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
+    if number and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(number[1]) % len(cores)]})
+
+
+def pytest_collection_modifyitems(items):
+    """Minutes first and moments last, so that no worker ends with a long test alone."""
+    items.sort(key=lambda item: SLOWEST.index(item.path.name) if item.path.name in SLOWEST else len(SLOWEST))
 
 
 def shell(*arguments, fails: bool = False, cwd: Path = ROOT) -> str:
