@@ -1,6 +1,5 @@
 """Train one model on a cache. Edit the header, or override it: python train.py --epochs 3"""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,7 +94,7 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
-    from training import devices, start_from
+    from training import devices, fitting, start_from
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
@@ -126,8 +125,9 @@ def main(config: Config) -> None:
         show_weights(cache, inputs, **loss_parameters)
     made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
     run_folder.create_run(config.run_dir, made, config.overwrite)
-    fit(config, cache, rows, inputs.batches(), model, loss)
-    store_scores(config, cache, rows, model)
+    history = fitting.fit(config, cache, rows, inputs.batches(), model, loss)
+    show_curves(config.run_dir, history, config.epochs)
+    fitting.store_scores(config, cache, rows, model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     header.next_command("thresholds.py", run_dirs=config.run_dir)
@@ -205,73 +205,14 @@ def show_weights(cache, inputs, positive_weights, negative_weights) -> None:
     )
 
 
-def fit(config: Config, cache, rows: dict, batches, model, loss) -> None:
-    """Train, and leave the model with the weights of its best epoch by validation mAP."""
-    import keras
-
-    import run_folder
-    from data.faults import InputError
+def show_curves(run_dir: Path, history: list[dict[str, float]], epochs: int) -> None:
+    """Draw the learning curves and say in a sentence what they show."""
     from report import curves
-    from training import callbacks, devices, optimizers
 
-    steps = config.steps_per_epoch or batches.steps_per_epoch
-    # A step of the optimizer takes the gradients of several batches where they are accumulated.
-    total = max(1, config.epochs * steps // config.accumulation)
-    try:
-        rate = optimizers.schedule(config.schedule, config.learning_rate, total, config.warmup_fraction)
-        optimizer = optimizers.build(
-            config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,
-            config.accumulation,
-        )  # fmt: skip
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
-    best_path = config.run_dir / "checkpoint" / "best.weights.h5"
-    best_path.parent.mkdir(parents=True, exist_ok=True)
-    terminal = sys.stdout.isatty()
-    progress = callbacks.Progress(
-        config.run_dir / "timing.csv", config.epochs, steps * batches.batch_size, plain=not terminal
-    )
-    history = callbacks.History(config.run_dir / run_folder.HISTORY)
-    watch = {"monitor": "val_mAP", "mode": "max"}
-    used = [
-        progress,
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema else []),
-        callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every),
-        history,
-        keras.callbacks.ModelCheckpoint(best_path, save_best_only=True, save_weights_only=True, **watch),
-    ]
-    if config.patience:
-        used.append(keras.callbacks.EarlyStopping(patience=config.patience, **watch))
-    used.append(callbacks.EpochEnd(progress))
-    with devices.out_of_memory(config.batch_size):
-        model.fit(
-            batches,
-            epochs=config.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,
-            callbacks=used,
-            verbose=1 if terminal else 0,
-        )
-    model.load_weights(best_path)
-    sentence = curves.reading(history.rows, config.epochs)
-    curves.draw(history.rows, sentence, config.run_dir / "learning_curves.png")
+    sentence = curves.reading(history, epochs)
+    curves.draw(history, sentence, run_dir / "learning_curves.png")
     print(sentence)
-    print(f"Learning curves: {config.run_dir / 'learning_curves.png'}")
-
-
-def store_scores(config: Config, cache, rows: dict, model) -> None:
-    """Score every split once, for all scripts that follow."""
-    from scipy.special import expit
-
-    import run_folder
-    from data.batches import image_batches, score
-
-    for split, places in rows.items():
-        if len(places):
-            logits = score(model, image_batches(cache, places, config.batch_size), config.batch_size)
-            ids = [cache.ids[place] for place in places]
-            run_folder.write_scores(config.run_dir, split, ids, expit(logits), cache.labels[places])
+    print(f"Learning curves: {run_dir / 'learning_curves.png'}")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
     if meta.get("cache") != cache.meta["fingerprint"]:
         raise InputError(f"{directory} was made of another state of {cache.directory}; {_again(tag)}")
     ids, names = _read_index(directory / INDEX, tag)
-    labels = _read_labels(directory / LABELS, len(cache.class_names), tag)
+    labels = cache.converted(_read_labels(directory / LABELS, len(meta.get("class_names", ())), tag))
     pixels = PixelFiles(directory, cache.image_shape, _again(tag))
     if not len(ids) == len(labels) == len(pixels):
         raise InputError(

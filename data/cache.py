@@ -3,6 +3,7 @@
 import csv
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Cache:
         class_names: K names.
         image_shape: height, width and channels.
         ids, split: (N) ids and the split of each row, train, val or test.
+        converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
         fold: (N,) int64, -1 for a row outside the folds, or None without folds.
         labels: (N, K) uint8, 0, 1, or 255 for unknown.
     """
@@ -50,6 +52,7 @@ class Cache:
         self.class_names: list[str] = meta["class_names"]
         self.image_shape: tuple[int, int, int] = tuple(meta["image_shape"])
         self.labels = labels
+        self.converted: Callable[[np.ndarray], np.ndarray] = lambda stored: stored
         self._table = table
         self.ids = [row[0] for row in table]
         self.split = [row[1] for row in table]
@@ -101,6 +104,18 @@ def open_cache(cache_dir: Path) -> Cache:
     labels = _read_labels(cache_dir / LABELS, len(meta["class_names"]))
     pixels = PixelFiles(cache_dir, tuple(meta["image_shape"]), _again())
     return Cache(cache_dir, meta, table, labels, pixels)
+
+
+def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Rows, positives a class and known labels a class of each split."""
+    return {
+        name: {
+            "rows": int((split == name).sum()),
+            "positives": (labels[split == name] == 1).sum(axis=0).tolist(),
+            "known": (labels[split == name] <= 1).sum(axis=0).tolist(),
+        }
+        for name in SPLITS
+    }
 
 
 def _description(path: Path) -> dict[str, Any]:

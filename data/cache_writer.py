@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED
+from data.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED, split_counts
 from data.chunks import (
     Decoded,
     channel_statistics,
@@ -26,7 +26,6 @@ from data.folder_writer import FolderWriter
 from data.images import ImageFiles, Preparation
 from data.near_duplicates import THUMB
 from data.parallel import in_parallel
-from data.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -179,18 +178,6 @@ def _chunks(count: int, preparation: Preparation) -> tuple[list[str], list[slice
     step = rows_per_file(preparation.shape)
     chunks = [slice(first, min(first + step, count)) for first in range(0, count, step)]
     return [f"{number:05d}" for number in range(len(chunks))], chunks
-
-
-def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Rows, positives a class and known labels a class of each split."""
-    return {
-        name: {
-            "rows": int((split == name).sum()),
-            "positives": (labels[split == name] == 1).sum(axis=0).tolist(),
-            "known": (labels[split == name] <= 1).sum(axis=0).tolist(),
-        }
-        for name in SPLITS
-    }
 
 
 def _cell(value: Any) -> Any:

@@ -11,7 +11,7 @@ import run_folder
 import train
 from data.cache import open_cache
 from data.faults import InputError
-from training import start_from
+from training import fitting, start_from
 
 SHAPE, STANDARD = (32, 32, 3), {"mean": [90.0, 80.0, 70.0], "std": [50.0, 40.0, 30.0]}
 
@@ -149,8 +149,9 @@ def test_a_run_remembers_what_was_warned_of_and_hands_it_on(made_run, made_cache
         (folder / "index.csv").write_text(index.replace(",train,", ",test,", 3))
 
     cache = edited_cache(made_cache, tmp_path / "moved", moved)
-    monkeypatch.setattr(train, "fit", lambda *arguments: None)
-    monkeypatch.setattr(train, "store_scores", lambda *arguments: None)
+    monkeypatch.setattr(fitting, "fit", lambda *arguments: [])
+    monkeypatch.setattr(train, "show_curves", lambda *arguments: None)
+    monkeypatch.setattr(fitting, "store_scores", lambda *arguments: None)
     train.main(train.Config(cache_dir=cache, run_dir=tmp_path / "second", start_from=made_run))
     second = run_folder.open_run(tmp_path / "second")
     assert len(second.warnings) == 1

@@ -8,7 +8,7 @@ import pytest
 import losses
 import metrics
 import thresholds
-from data.cache_writer import split_counts
+from data.cache import split_counts
 from data.findings import disagreeing, giveaways, label_names, preview_rows, split_table
 from data.images import ImageInfo
 from data.labels import UNKNOWN, label_statistics, read_labels, write_labels

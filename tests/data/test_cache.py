@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import cache_writer, chunks, files, pixel_files
-from data.cache import open_cache
+from data import chunks, files, pixel_files
+from data.cache import open_cache, split_counts
 from data.cache_writer import CacheWriter, Row
 from data.faults import InputError
 from data.images import Preparation, prepare
@@ -318,4 +318,4 @@ def test_file_sizes_depend_on_the_image_shape_alone(monkeypatch):
 def test_pixel_sums_of_the_brightest_and_tallest_image():
     white = np.full((60_000, 2, 1), 255, dtype=np.uint8)
     assert chunks.pixel_sums(white).tolist() == [[255 * 120_000], [255**2 * 120_000]]
-    assert cache_writer.split_counts(labels_of(), np.array(["train"] * COUNT))["val"]["rows"] == 0
+    assert split_counts(labels_of(), np.array(["train"] * COUNT))["val"]["rows"] == 0
