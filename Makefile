@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Without bytecode every script compiles TensorFlow and Keras anew, which takes longer than a small training.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test lint clean
 
 setup: $(VENV)/installed

@@ -1,14 +1,20 @@
 """A made set taken through all scripts once, for every test that needs a cache or a run."""
 
+import importlib
+import io
 import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+import header
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["COLUMNS"] = "160"
 ROOT = Path(__file__).parents[1]
 SLOWEST = ("test_readme.py", "test_your_data_channels.py", "test_scripts.py", "test_start_from.py")
 
@@ -36,7 +42,7 @@ def shell(*arguments, fails: bool = False, cwd: Path = ROOT) -> str:
         cwd: where to run it.
     """
     command = [sys.executable, *map(str, arguments)]
-    answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160"})
+    answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ})
     assert "Traceback" not in answer.stderr, answer.stderr
     assert (answer.returncode != 0) == fails, answer.stdout + answer.stderr
     return answer.stderr if fails else answer.stdout
@@ -45,6 +51,36 @@ def shell(*arguments, fails: bool = False, cwd: Path = ROOT) -> str:
 @pytest.fixture(scope="session", name="shell")
 def shell_fixture():
     return shell
+
+
+@contextmanager
+def _as_it_was():
+    """A script sets how mistakes are shown; the tests' own must not be."""
+    hook = sys.excepthook
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
+
+
+@pytest.fixture(scope="session")
+def called():
+    """As `shell`, in this process: without the seconds in which a script imports TensorFlow."""
+    from data.faults import InputError
+
+    def call(script: str, *arguments, fails: bool = False) -> str:
+        module = importlib.import_module(Path(script).stem)
+        printed = io.StringIO()
+        with _as_it_was(), redirect_stdout(printed):
+            try:
+                module.main(header.parse(module.Config, module.__doc__, [str(each) for each in arguments]))
+            except InputError as error:
+                assert fails, error
+                return f"error: {error}"
+        assert not fails, printed.getvalue()
+        return printed.getvalue()
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ SMALL = {"DEMO_COUNT": "60", "DEMO_SIZE": "32", "DEMO_EPOCHS": "1", "SIZE": "32"
 INSTEAD = {
     # The tests would run themselves.
     "make test": "make --dry-run test",
+    # It installs, and then runs demo.sh, which is run by its own name.
+    "make demo": "make --dry-run demo",
     # Nothing is installed over what runs the tests.
     "python3 -m venv .venv": "python3 -m venv --without-pip another",
     ".venv/bin/pip install -r requirements.txt": "python -m pip install --dry-run --quiet -r requirements.txt",
@@ -49,6 +51,8 @@ def run(command: str, folder: Path) -> None:
     command = INSTEAD.get(command, command)
     if command.startswith("python train.py"):
         command += " --epochs 1"
+    if command.startswith("python preprocess.py") and "--size" not in command:
+        command += " --size 48"
     environment = {**os.environ, **SMALL, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     answer = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
     assert answer.returncode == 0, f"{command}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"

@@ -245,7 +245,7 @@ def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path)
     assert 0 < written["splits"]["test"]["tuned"]["macro_f1"] <= 1
 
 
-def test_training_that_diverges_is_said_in_a_line(made_cache, shell, tmp_path):
-    refused = shell("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--epochs", 1,
+def test_training_that_diverges_is_said_in_a_line(made_cache, called, tmp_path):
+    refused = called("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--epochs", 1,
                     "--learning_rate", "1e30", fails=True)  # fmt: skip
     assert "error: the model's outputs are no longer finite: training diverged" in refused

@@ -92,14 +92,14 @@ def add_class(meta, folder):
     meta["mean"] = [value + 9 for value in meta["mean"]]
 
 
-def test_a_run_goes_on_with_more_classes_from_the_shell(made_run, made_cache, shell, tmp_path):
+def test_a_run_goes_on_with_more_classes(made_run, made_cache, called, tmp_path):
     cache = edited_cache(made_cache, tmp_path / "cache", add_class)
     options = ("train.py", "--cache_dir", cache, "--epochs", 1, "--learning_rate", "1e-12")
-    printed = shell(*options, "--run_dir", tmp_path / "second", "--start_from", made_run)
+    printed = called(*options, "--run_dir", tmp_path / "second", "--start_from", made_run)
     assert "outputs of 29 classes; 1 new classes start fresh (brand new)" in printed
     assert "Warning" not in printed
     # A chain keeps the scaling of its first run, whatever the mean of each cache.
-    shell(*options, "--run_dir", tmp_path / "third", "--start_from", tmp_path / "second")
+    called(*options, "--run_dir", tmp_path / "third", "--start_from", tmp_path / "second")
     images = open_cache(cache).gather(np.arange(20))
     first, third = run_folder.open_run(made_run), run_folder.open_run(tmp_path / "third")
     assert third.config["scaling"]["mean"] == first.cache["mean"]
@@ -113,10 +113,10 @@ def test_a_run_goes_on_with_more_classes_from_the_shell(made_run, made_cache, sh
     np.testing.assert_allclose(hidden(third), hidden(first), rtol=1e-3, atol=1e-3)
 
 
-def test_a_run_that_does_not_fit_is_one_clear_line(made_run, made_cache, made_set, shell, tmp_path):
+def test_a_run_that_does_not_fit_is_one_clear_line(made_run, made_cache, made_set, called, tmp_path):
     common = ("train.py", "--run_dir", tmp_path / "run", "--start_from")
-    assert "nowhere is not a run" in shell(*common, "nowhere", "--cache_dir", made_cache, fails=True)
-    refused = shell(*common, made_run, "--cache_dir", made_cache, "--global_pooling", fails=True)
+    assert "nowhere is not a run" in called(*common, "nowhere", "--cache_dir", made_cache, fails=True)
+    refused = called(*common, made_run, "--cache_dir", made_cache, "--global_pooling", fails=True)
     assert f"error: start_from {made_run} has another architecture: layer dense" in refused
     assert not (tmp_path / "run").exists()
 

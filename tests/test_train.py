@@ -18,9 +18,9 @@ from data.cache import open_cache
         ("backbone", ("--backbone", "MobileNet", "--trainable", "head", "--schedule", "cosine")),
     ],
 )  # fmt: skip
-def test_a_model_trains_and_predicts(model, options, made_cache, made_set, shell, tmp_path):
+def test_a_model_trains_and_predicts(model, options, made_cache, made_set, called, tmp_path):
     run = tmp_path / "run"
-    printed = shell("train.py", "--cache_dir", made_cache, "--run_dir", run, "--model", model, "--epochs", 2,
+    printed = called("train.py", "--cache_dir", made_cache, "--run_dir", run, "--model", model, "--epochs", 2,
                     "--train_metrics_every", 0, *options)  # fmt: skip
     assert "GFLOPs an image forward" in printed
     opened = run_folder.open_run(run)
@@ -62,8 +62,8 @@ def test_biases_start_at_the_classes_rates():
         (("--model", "vgg16", "--batch_size", "100000000"), "GB are free; --batch_size "),
     ],
 )
-def test_a_mistake_is_one_clear_line(options, message, made_cache, shell, tmp_path):
-    refused = shell("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", *options, fails=True)
+def test_a_mistake_is_one_clear_line(options, message, made_cache, called, tmp_path):
+    refused = called("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", *options, fails=True)
     assert message in refused
     assert not (tmp_path / "run").exists()
 

@@ -85,9 +85,9 @@ def four_stains(tmp_path) -> Path:
     return tmp_path
 
 
-def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, shell):
+def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, called):
     folder = four_stains
-    printed = shell(*options(folder, "--channels", "rgby"))
+    printed = called(*options(folder, "--channels", "rgby"))
     assert "White level of the 16-bit images" in printed
     assert "the 99.9th percentile of 24 images" in printed
     cache = open_cache(folder / "cache")
@@ -102,14 +102,14 @@ def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, s
     with Image.open(folder / "cache" / "preview.png") as picture:
         assert min(picture.size) > 300
 
-    shell("train.py", "--cache_dir", folder / "cache", "--run_dir", folder / "run", "--epochs", 1)
+    called("train.py", "--cache_dir", folder / "cache", "--run_dir", folder / "run", "--epochs", 1)
     (folder / "cache").rename(folder / "gone")
     (folder / "new").mkdir()
     for number in (3, 4):
         for stain, plane in zip(STAINS, light(number), strict=True):
             tifffile.imwrite(folder / "new" / f"x{number}_{stain}.tif", plane)
     arguments = ["predict.py", "--image_dir", folder / "new", "--run_dirs", folder / "run"]
-    shell(*arguments)
+    called(*arguments)
     with (folder / "run" / "predictions.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["Id"] for row in rows] == ["x3", "x4"]
@@ -122,11 +122,11 @@ def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, s
         np.testing.assert_allclose([float(row[each]) for each in ("0", "1")], known[name], atol=1e-4)
 
     (folder / "new" / "x4_yellow.tif").unlink()
-    said = shell(*arguments, "--overwrite", fails=True)
+    said = called(*arguments, "--overwrite", fails=True)
     assert "new/x4_red.tif|x4_green.tif|x4_blue.tif x4_yellow is missing" in said
     stack = {"photometric": "minisblack", "metadata": {"axes": "CYX"}}
     tifffile.imwrite(folder / "new" / "stack.ome.tif", light(3), ome=True, **stack)
-    printed = shell(*arguments, "--overwrite", "--on_bad_image", "skip")
+    printed = called(*arguments, "--overwrite", "--on_bad_image", "skip")
     assert "warning: 1 files are not named as Id_red, Id_green, Id_blue, Id_yellow, and are an image each:" in printed
     assert "1 images cannot be decoded and are left out" in printed
     with (folder / "run" / "predictions.csv").open(newline="", encoding="utf-8") as file:
@@ -134,7 +134,7 @@ def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, s
     assert sorted(rows) == ["stack", "x3"] and rows["stack"] == rows["x3"]
     eight = Image.fromarray((light(4)[3] // 16).astype(np.uint8))
     eight.save(folder / "new" / "x4_yellow.tif")
-    assert "x4_yellow.tif has 8 bits, but the white level" in shell(*arguments, "--overwrite", fails=True)
+    assert "x4_yellow.tif has 8 bits, but the white level" in called(*arguments, "--overwrite", fails=True)
 
 
 @pytest.mark.parametrize("extension", [".tif", ".jpg"])

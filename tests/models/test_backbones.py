@@ -48,9 +48,7 @@ def test_resnet50_is_that_of_keras_applications():
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["VGG16", "MobileNet", "MobileNetV3Small", "EfficientNetV2B0", "DenseNet121", "EfficientNetB0"]
-)
+@pytest.mark.parametrize("name", ["VGG16", "MobileNetV3Small", "EfficientNetV2B0", "EfficientNetB0"])
 def test_pretrained_normalisation_is_that_of_preprocess_input(name, tmp_path):
     """A file of weights, and what keras.applications itself makes of the same pixels."""
     constructor = getattr(keras.applications, name)
@@ -70,12 +68,28 @@ def test_pretrained_normalisation_is_that_of_preprocess_input(name, tmp_path):
     features = keras.Model(model.input, model.get_layer("features").output)
     images = made_images(64)
     module = {
-        "VGG16": "vgg16", "MobileNet": "mobilenet", "MobileNetV3Small": "mobilenet_v3",
-        "EfficientNetV2B0": "efficientnet_v2", "DenseNet121": "densenet", "EfficientNetB0": "efficientnet",
+        "VGG16": "vgg16", "MobileNetV3Small": "mobilenet_v3",
+        "EfficientNetV2B0": "efficientnet_v2", "EfficientNetB0": "efficientnet",
     }[name]  # fmt: skip
     prepared = getattr(keras.applications, module).preprocess_input(images.astype(np.float32).copy())
     expected = outputs(reference, prepared)
     np.testing.assert_allclose(outputs(features, images), expected, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("VGG19", "vgg19"), ("ResNet50", "resnet"), ("ResNet101V2", "resnet_v2"), ("InceptionV3", "inception_v3"),
+        ("InceptionResNetV2", "inception_resnet_v2"), ("MobileNet", "mobilenet"), ("MobileNetV2", "mobilenet_v2"),
+        ("NASNetMobile", "nasnet"), ("Xception", "xception"), ("DenseNet121", "densenet"),
+    ],
+)  # fmt: skip
+def test_the_constants_of_a_normalisation_are_those_of_preprocess_input(name, module):
+    images = made_images(8).astype(np.float32)
+    (mean, std), blue_first = backbone.normalisation(name, 3)
+    ours = (images - np.array(mean)) / np.array(std)
+    theirs = getattr(keras.applications, module).preprocess_input(images.copy())
+    np.testing.assert_allclose(ours[..., ::-1] if blue_first else ours, theirs, atol=1e-4)
 
 
 def test_a_first_kernel_is_inflated_for_other_channels():
@@ -128,25 +142,29 @@ def test_a_model_learns_from_scratch(name):
     model.compile(keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     rates = labels.mean(axis=0)
     baseline = -(rates * np.log(rates) + (1 - rates) * np.log(1 - rates)).mean()
-    history = model.fit(images, labels, epochs=30, batch_size=8, verbose=0).history["loss"]
-    assert min(history) < 0.5 * baseline
+    losses = (model.train_on_batch(images, labels) for _ in range(30))
+    assert any(loss < 0.5 * baseline for loss in losses)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "residual"])
-def test_stock_keras_opens_a_saved_model(name, tmp_path):
+def test_stock_keras_opens_saved_models(tmp_path):
     import subprocess
     import sys
 
-    small = {"dense_units": 16} if name == "vgg16" else {}
-    model = models.with_probabilities(models.build(name, (32, 32, 3), 4, **SCALING, **small))
-    model.save(tmp_path / "model.keras")
+    expected = {}
+    for name, small in (("vgg16", {"dense_units": 16}), ("residual", {})):
+        model = models.with_probabilities(models.build(name, (32, 32, 3), 4, **SCALING, **small))
+        model.save(tmp_path / f"{name}.keras")
+        expected[name] = outputs(model, made_images(32))
     np.save(tmp_path / "images.npy", made_images(32))
     code = (
-        "import keras, numpy as np; model = keras.models.load_model('model.keras', compile=False); "
-        "np.save('scores.npy', np.asarray(model(np.load('images.npy'), training=False)))"
+        "import keras, numpy as np\n"
+        "for name in ('vgg16', 'residual'):\n"
+        "    model = keras.models.load_model(name + '.keras', compile=False)\n"
+        "    np.save(name + '.npy', np.asarray(model(np.load('images.npy'), training=False)))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), outputs(model, made_images(32)), rtol=1e-5, atol=1e-6)
+    for name, scores in expected.items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), scores, rtol=1e-5, atol=1e-6)
 
 
 def test_residual_takes_any_size():
