@@ -26,9 +26,10 @@ class Config:
 
 
 def main(config: Config) -> None:
+    import metrics
     import run_folder
     from data.faults import InputError
-    from report import page
+    from report import page, reliability
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is judged at a time")
@@ -41,17 +42,19 @@ def main(config: Config) -> None:
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
     figures, classes = computed(run, scored, choices)
+    calibrations = {split: metrics.calibration(stored.labels, stored.scores) for split, stored in scored.items()}
     show_summary(run, figures)
     show_classes(judged, classes[judged])
     said = page.sentences(judged, figures, len(run.class_names), run.warnings)
-    print("\n".join(said))
+    print("\n".join([*said, reliability.reading(calibrations[judged], judged)]))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=run.directory)
 
-    write_metrics(output_dir, judged, figures, classes, {"warnings": run.warnings, **header.record(config)})
+    more = {"calibration": named_calibrations(calibrations, run.class_names), "warnings": run.warnings}
+    write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
-    charts = draw(output_dir, run, judged, scored[judged], classes[judged])
+    charts = draw(output_dir, run, judged, scored[judged], classes[judged], calibrations[judged])
     write_page(output_dir, run, judged, figures, classes[judged], charts)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
@@ -161,6 +164,14 @@ def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, r
     write_json(output_dir / "metrics.json", plain(content))
 
 
+def named_calibrations(calibrations: dict, class_names: list[str]) -> dict:
+    """split → `metrics.calibration` as JSON holds it, the classes' errors by name."""
+    return {
+        split: {**found, "class_ECE": dict(zip(class_names, found["class_ECE"].tolist(), strict=True))}
+        for split, found in calibrations.items()
+    }
+
+
 def write_classes(path: Path, split: str, classes: dict) -> None:
     """Write a CSV with a row a class, the largest first; each figure at 0.5 and tuned has a column of its own."""
     import csv
@@ -180,9 +191,9 @@ def write_classes(path: Path, split: str, classes: dict) -> None:
             writer.writerow(row)
 
 
-def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict) -> list["Chart"]:
+def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, calibration: dict) -> list["Chart"]:
     """Draw the charts of the judged split."""
-    from report import plots
+    from report import plots, reliability
     from report.page import Chart
 
     charts = [
@@ -202,12 +213,19 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
             "What other thresholds would give",
             "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out.",
         ),
+        Chart(
+            output_dir / "reliability.png",
+            "Whether scores are probabilities",
+            reliability.reading(calibration, split) + " Points below the dotted line are scores that promise too much, "
+            "as weights on positives make them. Thresholds are tuned behind that: predictions do not suffer from it.",
+        ),
     ]
     plots.precision_recall_bars(classes, split, charts[0].path)
     plots.count_dots(classes, split, charts[1].path)
     positions = {name: index for index, name in enumerate(run.class_names)}
     columns = [positions[row["class"]] for row in classes["0.5"]]
     plots.precision_recall_curves(stored.labels, stored.scores, classes, columns, charts[2].path)
+    reliability.draw(calibration, classes["0.5"], columns, split, charts[3].path)
     learning = run.directory / "learning_curves.png"
     if learning.exists():
         charts.append(

@@ -7,7 +7,10 @@ import pytest
 import losses
 
 WEIGHTS = {"positive_weights": np.linspace(0.5, 9.0, 7), "negative_weights": np.linspace(2.0, 0.5, 7)}
-COUNTS = {"positives": np.array([700, 90, 20, 8, 3, 0, 1000]), "negatives": np.array([300, 910, 980, 700, 997, 1000, 0])}
+COUNTS = {
+    "positives": np.array([700, 90, 20, 8, 3, 0, 1000]),
+    "negatives": np.array([300, 910, 980, 700, 997, 1000, 0]),
+}
 
 
 def sigmoid(x):
@@ -234,9 +237,7 @@ def test_finite_at_far_logits(case, kind):
 def test_asymmetric_with_zeros_is_bce():
     labels, logits = batch()
     zeros = losses.build("asymmetric", gamma_positive=0.0, gamma_negative=0.0, margin=0.0)
-    for found, expected in zip(
-        slopes(zeros, labels, logits), slopes(losses.build("bce"), labels, logits), strict=True
-    ):
+    for found, expected in zip(slopes(zeros, labels, logits), slopes(losses.build("bce"), labels, logits), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
