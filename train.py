@@ -191,7 +191,7 @@ def show_weights(cache, inputs, loss) -> None:
     """Print the class weights as a table, if the loss has any."""
     from report import tables
 
-    for part in (part for _, part in loss.parts if part.name == "weighted_bce"):
+    for part in (part for _, part in loss.parts() if part.name == "weighted_bce"):
         rows = zip(cache.class_names, inputs.counts()[0], part.positive_weights, part.negative_weights, strict=True)
         tables.show(
             "Class weights",

@@ -15,7 +15,6 @@ class LabelLoss(keras.losses.Loss):
     Attributes:
         soft_labels: whether shares between 0 and 1 have a meaning in the formula. Where not, floating-point labels are
             refused, because they may hold shares; whole numbers never do.
-        parts: pairs of a coefficient and a loss whose sum this is: itself, unless it is a `SumOfLosses`.
     """
 
     soft_labels = True
@@ -23,7 +22,6 @@ class LabelLoss(keras.losses.Loss):
     def __init__(self, name: str) -> None:
         # Half precision overflows in the sums, so a loss is always computed in float32.
         super().__init__(name=name, dtype="float32")
-        self.parts: list[tuple[float, LabelLoss]] = [(1.0, self)]
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         # Asked before Keras casts the labels.
@@ -31,6 +29,10 @@ class LabelLoss(keras.losses.Loss):
         if not self.soft_labels and "float" in kind:
             raise ValueError(f"{self.name} takes hard labels (whole numbers 0, 1 or 255), not {kind}")
         return super().__call__(y_true, y_pred, sample_weight)
+
+    def parts(self) -> list[tuple[float, "LabelLoss"]]:
+        """Coefficients and losses whose sum this is."""
+        return [(1.0, self)]
 
     def call(self, y_true, y_pred):
         known = y_true <= 1
@@ -85,11 +87,14 @@ class SumOfLosses(LabelLoss):
         for coefficient, loss in parts:
             if not np.isfinite(coefficient) or coefficient <= 0:
                 raise ValueError(f"the coefficient of {loss.name} must be a number above 0, not {coefficient}")
-        self.parts = list(parts)
+        self._parts = list(parts)
         self.soft_labels = all(loss.soft_labels for _, loss in parts)
 
+    def parts(self) -> list[tuple[float, LabelLoss]]:
+        return self._parts
+
     def value(self, labels, known, logits):
-        return sum(coefficient * loss.value(labels, known, logits) for coefficient, loss in self.parts)
+        return sum(coefficient * loss.value(labels, known, logits) for coefficient, loss in self._parts)
 
 
 def checked(name: str, value: float, lowest: float, highest: float = np.inf) -> float:

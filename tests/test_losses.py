@@ -38,7 +38,7 @@ def test_what_is_unknown_may_have_any_logit(name, batch):
     assert value(made(name), labels, 1.1 * logits) != value(made(name), labels, logits)
 
 
-def test_all_losses_train_in_a_graph_from_batches_of_whole_numbers(batch):
+def test_all_losses_train_in_a_graph_from_batches_of_whole_numbers(batch, tmp_path):
     labels, logits = batch
     model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Dense(CLASSES)])
     model.compile(keras.optimizers.SGD(0.001), losses.weighted_sum([(1.0, made(name)) for name in losses.LOSSES]))
@@ -46,6 +46,11 @@ def test_all_losses_train_in_a_graph_from_batches_of_whole_numbers(batch):
     first, *_, last = (float(model.train_on_batch(logits, labels)) for _ in range(12))
     assert first == pytest.approx(start, rel=1e-5)
     assert last < first
+    # Keras looks into the loss too when it loads the weights of the best epoch.
+    for loss in (model.loss, made("bce")):
+        model.compile("sgd", loss)
+        model.save_weights(tmp_path / "best.weights.h5")
+        model.load_weights(tmp_path / "best.weights.h5")
 
 
 def test_the_weight_of_a_second_label_counts():

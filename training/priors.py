@@ -37,7 +37,7 @@ def constant_logits(loss: LabelLoss, labels: np.ndarray, visits: np.ndarray) -> 
     Returns:
         (K,) float64.
     """
-    parts = [(coefficient, part) for coefficient, part in loss.parts if isinstance(part, ElementLoss)] or [
+    parts = [(coefficient, part) for coefficient, part in loss.parts() if isinstance(part, ElementLoss)] or [
         (1.0, build("bce"))
     ]
     # Few sets of labels are common, so rows that are alike are reckoned with once.
