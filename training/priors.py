@@ -16,10 +16,10 @@ def start(model: keras.Model, loss: LabelLoss, labels: np.ndarray, visits: np.nd
     4.1, has the idea).
 
     Args:
-        model: of logits (N, K), changed in place.
+        model: with a last layer `logits` that has a bias; changed in place.
         loss, labels, visits: as for `constant_logits`.
     """
-    model.output._keras_history.operation.bias.assign(constant_logits(loss, labels, visits))
+    model.get_layer("logits").bias.assign(constant_logits(loss, labels, visits))
 
 
 def constant_logits(loss: LabelLoss, labels: np.ndarray, visits: np.ndarray) -> np.ndarray:
