@@ -26,7 +26,6 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import metrics
     import run_folder
     from data.faults import InputError
     from report import page, reliability
@@ -42,19 +41,20 @@ def main(config: Config) -> None:
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
     figures, classes = computed(run, scored, choices)
-    calibrations = {split: metrics.calibration(stored.labels, stored.scores) for split, stored in scored.items()}
     show_summary(run, figures)
     show_classes(judged, classes[judged])
     said = page.sentences(judged, figures, len(run.class_names), run.warnings)
-    print("\n".join([*said, reliability.reading(calibrations[judged], judged)]))
+    print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=run.directory)
 
-    more = {"calibration": named_calibrations(calibrations, run.class_names), "warnings": run.warnings}
+    calibrations = calibrated(run, scored)
+    print(reliability.reading(calibrations[judged], judged))
+    more = {"calibration": calibrations, "warnings": run.warnings}
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
-    charts = draw(output_dir, run, judged, scored[judged], classes[judged], calibrations[judged])
+    charts = draw(output_dir, run, judged, scored[judged], classes[judged])
     write_page(output_dir, run, judged, figures, classes[judged], charts)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
@@ -149,6 +149,17 @@ def show_classes(split: str, classes: dict) -> None:
     )
 
 
+def calibrated(run: "Run", scored: dict[str, "Scores"]) -> dict:
+    """split → `metrics.calibration`, the classes' errors by name."""
+    import metrics
+
+    found = {split: metrics.calibration(stored.labels, stored.scores) for split, stored in scored.items()}
+    return {
+        split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=True))}
+        for split, each in found.items()
+    }
+
+
 def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, record: dict) -> None:
     """Write metrics.json; what is not defined, such as the AP of a class without positives, is null."""
     from data.files import write_json
@@ -162,14 +173,6 @@ def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, r
 
     content = {"judged_split": judged, "splits": figures, "classes": classes, **record}
     write_json(output_dir / "metrics.json", plain(content))
-
-
-def named_calibrations(calibrations: dict, class_names: list[str]) -> dict:
-    """split → `metrics.calibration` as JSON holds it, the classes' errors by name."""
-    return {
-        split: {**found, "class_ECE": dict(zip(class_names, found["class_ECE"].tolist(), strict=True))}
-        for split, found in calibrations.items()
-    }
 
 
 def write_classes(path: Path, split: str, classes: dict) -> None:
@@ -191,11 +194,13 @@ def write_classes(path: Path, split: str, classes: dict) -> None:
             writer.writerow(row)
 
 
-def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, calibration: dict) -> list["Chart"]:
+def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict) -> list["Chart"]:
     """Draw the charts of the judged split."""
+    import metrics
     from report import plots, reliability
     from report.page import Chart
 
+    calibration = metrics.calibration(stored.labels, stored.scores)
     charts = [
         Chart(
             output_dir / "precision_recall.png",
