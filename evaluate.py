@@ -28,7 +28,7 @@ class Config:
 def main(config: Config) -> None:
     import run_folder
     from data.faults import InputError
-    from report import page
+    from report import page, reliability
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is judged at a time")
@@ -49,7 +49,10 @@ def main(config: Config) -> None:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=run.directory)
 
-    write_metrics(output_dir, judged, figures, classes, {"warnings": run.warnings, **header.record(config)})
+    calibrations = calibrated(run, scored)
+    print(reliability.reading(calibrations[judged], judged))
+    more = {"calibration": calibrations, "warnings": run.warnings}
+    write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])
     write_page(output_dir, run, judged, figures, classes[judged], charts)
@@ -146,6 +149,17 @@ def show_classes(split: str, classes: dict) -> None:
     )
 
 
+def calibrated(run: "Run", scored: dict[str, "Scores"]) -> dict:
+    """split → `metrics.calibration`, the classes' errors by name."""
+    import metrics
+
+    found = {split: metrics.calibration(stored.labels, stored.scores) for split, stored in scored.items()}
+    return {
+        split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=True))}
+        for split, each in found.items()
+    }
+
+
 def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, record: dict) -> None:
     """Write metrics.json; what is not defined, such as the AP of a class without positives, is null."""
     from data.files import write_json
@@ -182,9 +196,11 @@ def write_classes(path: Path, split: str, classes: dict) -> None:
 
 def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict) -> list["Chart"]:
     """Draw the charts of the judged split."""
-    from report import plots
+    import metrics
+    from report import plots, reliability
     from report.page import Chart
 
+    calibration = metrics.calibration(stored.labels, stored.scores)
     charts = [
         Chart(
             output_dir / "precision_recall.png",
@@ -202,12 +218,19 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
             "What other thresholds would give",
             "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out.",
         ),
+        Chart(
+            output_dir / "reliability.png",
+            "Whether scores are probabilities",
+            reliability.reading(calibration, split) + " Points below the dotted line are scores that promise too much, "
+            "as weights on positives make them. Thresholds are tuned behind that: predictions do not suffer from it.",
+        ),
     ]
     plots.precision_recall_bars(classes, split, charts[0].path)
     plots.count_dots(classes, split, charts[1].path)
     positions = {name: index for index, name in enumerate(run.class_names)}
     columns = [positions[row["class"]] for row in classes["0.5"]]
     plots.precision_recall_curves(stored.labels, stored.scores, classes, columns, charts[2].path)
+    reliability.draw(calibration, classes["0.5"], columns, split, charts[3].path)
     learning = run.directory / "learning_curves.png"
     if learning.exists():
         charts.append(

@@ -125,6 +125,76 @@ def precision_recall_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.n
     return _ratio(found, predicted), _ratio(found, np.full(len(found), len(found)))
 
 
+def calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 15) -> dict[str, Any]:
+    """How far the scores are from the shares of positives among labels with such scores (a reliability curve).
+
+    Bins of equal width from 0 to 1, a score on a border in the upper one, 1 in the last. The expected calibration error
+    is ECE = Σ_b (n_b / n)·|mean score − share of positives| over the bins (Guo et al., ICML 2017, equation 3, there of
+    the winning class; here of each label's probability).
+
+    Args:
+        labels, scores: as everywhere here; scores are probabilities.
+        bins: how many.
+
+    Returns:
+        Over the labels of all classes together: "ECE", "mean_score", "positive_share", and "bins", a dict a bin with
+        "labels" (how many), "mean_score" and "positive_share" (nan in an empty bin); and "class_ECE", (K,) float64, nan
+        for a class without known labels.
+
+    Raises:
+        ValueError: a score of a known label is not between 0 and 1.
+    """
+    labels, scores = _checked(labels, scores)
+    known = labels != UNKNOWN
+    if not ((scores[known] >= 0) & (scores[known] <= 1)).all():
+        raise ValueError("scores must be probabilities from 0 to 1")
+    counts, score_sums, positives = (np.zeros((bins, labels.shape[1])) for _ in range(3))
+    for index in range(labels.shape[1]):
+        here = scores[known[:, index], index].astype(np.float64)
+        places = np.minimum((here * bins).astype(np.int64), bins - 1)
+        hits = labels[known[:, index], index] == 1
+        counts[:, index], score_sums[:, index], positives[:, index] = (
+            np.bincount(places, weights=weights, minlength=bins) for weights in (None, here, hits)
+        )
+    gaps = np.abs(score_sums - positives).sum(axis=0)
+    total = counts.sum()
+    return {
+        "ECE": _share(np.abs(score_sums.sum(axis=1) - positives.sum(axis=1)).sum(), total),
+        "mean_score": _share(score_sums.sum(), total),
+        "positive_share": _share(positives.sum(), total),
+        "bins": [
+            {"labels": int(count), "mean_score": _share(mean, count), "positive_share": _share(hits, count)}
+            for count, mean, hits in zip(counts.sum(1), score_sums.sum(1), positives.sum(1), strict=True)
+        ],
+        "class_ECE": np.array([_share(gap, count) for gap, count in zip(gaps, counts.sum(axis=0), strict=True)]),
+    }
+
+
+def with_class_rates(scores: np.ndarray, trained: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Probabilities for images among which the classes have other rates than in training.
+
+    By Bayes' rule, class by class: logit + log(π'/(1 − π')) − log(π/(1 − π)), with π the rate in training, π' the new
+    one (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, has it for one label an image, behind a
+    softmax; here behind a sigmoid). It is exact where a class looks the same and only its rate differs, and the scores
+    are calibrated.
+
+    Args:
+        scores: (N, K) probabilities.
+        trained: π, (K,). A class that training did not see, or saw everywhere, is left as it is.
+        new: π', (K,); 0 gives 0, and 1 gives 1.
+
+    Returns:
+        (N, K) float64.
+    """
+    scores, trained, new = (np.asarray(each, dtype=np.float64) for each in (scores, trained, new))
+    told = (trained > 0) & (trained < 1)
+    old = np.where(told, trained, 0.5)
+    # Written without logits, so that scores of 0 and 1 stay what they are.
+    for_it = scores * np.where(told, new / old, 1.0)
+    against = (1 - scores) * np.where(told, (1 - new) / (1 - old), 1.0)
+    return np.divide(for_it, for_it + against, out=np.zeros(scores.shape), where=for_it + against > 0)
+
+
 def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float) -> dict[str, float | int]:
     """The figures of one split at the given thresholds.
 
@@ -181,6 +251,10 @@ def _checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.zeros(np.shape(above)), where=np.asarray(below) != 0)
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
 
 
 def _mean_known(values: np.ndarray) -> float:

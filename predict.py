@@ -26,6 +26,7 @@ class Config:
     image_dir: Path = Path("images")  # folder of the new images, subfolders included
     run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished; its cache is not needed
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
+    class_rates: Path | None = None  # CSV class,rate of the new images' classes, by which scores are corrected
     output_csv: Path | None = None  # what is written; None: predictions.csv in the run's folder
     format: Literal["table", "challenge"] = "table"  # table: with names and scores; challenge: Id,Predicted
     sample_file: Path | None = None  # CSV whose Id column says which images, in which order; None: all in image_dir
@@ -48,6 +49,7 @@ def main(config: Config) -> None:
     preparation = Preparation.from_dict(run.preparation)
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
+    rates = run.class_rates(config.class_rates)
     ids, paths = chosen_images(config, preparation)
     model = run.load_model()  # before the images are read, which may take far longer
     workers = worker_count(config.workers)
@@ -56,7 +58,7 @@ def main(config: Config) -> None:
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches)
+    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -224,6 +226,7 @@ def write_predictions(
     thresholds: "np.ndarray",
     model: Any,
     batches: Any,
+    rates: Any = None,
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
 
@@ -254,7 +257,7 @@ def write_predictions(
             # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
             if bad and config.on_bad_image == "stop":
                 continue
-            found = scored(model, batch, config.batch_size)
+            found = scored(model, batch, config.batch_size, rates)
             for position in batch:
                 if position in found:
                     writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
@@ -267,16 +270,18 @@ def write_predictions(
     return bad
 
 
-def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int) -> dict[int, "np.ndarray"]:
-    """The probabilities (K,) of each image of a batch that could be decoded."""
+def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int, rates: Any) -> dict[int, "np.ndarray"]:
+    """The probabilities (K,) of each image of a batch that could be decoded, corrected for `rates` if there are any."""
     import numpy as np
 
+    import metrics
     from data.batches import score
 
     good = {position: image for position, image in batch.items() if not isinstance(image, str)}
     if not good:
         return {}
-    return dict(zip(good, score(model, iter([np.stack(list(good.values()))]), batch_size), strict=True))
+    scores = score(model, iter([np.stack(list(good.values()))]), batch_size)
+    return dict(zip(good, scores if rates is None else metrics.with_class_rates(scores, *rates), strict=True))
 
 
 def cells(scores: "np.ndarray", thresholds: "np.ndarray", class_names: list[str], table: bool) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data.class_values import read_class_values
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
 from data.preparation import Preparation
@@ -43,6 +44,21 @@ class Run:
     def training_counts(self) -> np.ndarray:
         """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
+
+    def class_rates(self, path: Path | None) -> tuple[np.ndarray, np.ndarray] | None:
+        """The classes' rates in training and among new images, (K,) each, for `metrics.with_class_rates`.
+
+        Args:
+            path: a CSV with the columns class and rate, a share from 0 to 1; None for no other rates.
+
+        Raises:
+            InputError: the CSV is not that; each fault is named with its line.
+        """
+        if path is None:
+            return None
+        counts = self.cache["counts"]["train"]
+        trained = np.asarray(counts["positives"]) / np.maximum(counts["known"], 1)
+        return trained, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
 
     @property
     def warnings(self) -> list[str]:

@@ -9,6 +9,10 @@ from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, Pos
 
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
 
+Loss = Literal[
+    "bce", "weighted_bce", "focal", "asymmetric", "distribution_balanced", "two_way", "soft_f1", "lovasz",
+]  # fmt: skip
+
 Operation = Literal[
     "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
     "brightness", "contrast", "colour", "noise", "blur",
@@ -23,7 +27,8 @@ class Config:
     overwrite: bool = False  # replace an earlier run in run_dir
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "cnn"  # see docs/models.md
-    loss: Literal["bce", "weighted_bce"] = "weighted_bce"  # see losses.py
+    loss: Loss = "weighted_bce"  # see docs/losses.md
+    extra_losses: tuple[str, ...] = ()  # added to it with coefficients, such as soft_f1:0.5
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
     epochs: PositiveInt = 30  # passes over the training images, at most
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
@@ -51,7 +56,20 @@ class Config:
     class_weights: Scheme = "sqrt_inverse"  # of weighted_bce: by_hand takes the next two, others count training images
     positive_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w+ of each class, in the cache's order
     negative_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w- of each class; empty: 1 for all
+    weights_csv: Path | None = None  # by_hand: a CSV instead of these two, with the columns class, positive, negative
     max_weight: PositiveFloat = 20.0  # the largest class weight that a scheme may give
+    effective_beta: OpenFraction = 0.999  # effective_number: near 1 is inverse, near 0 no weights
+    focal_gamma: NonNegativeFloat = 2.0  # focal: how little labels count that are right already
+    focal_alpha: Fraction = 0.25  # focal: weight of positives; negatives have the rest to 1
+    gamma_positive: NonNegativeFloat = 0.0  # asymmetric: as focal_gamma, for positives
+    gamma_negative: NonNegativeFloat = 4.0  # asymmetric: as focal_gamma, for negatives
+    margin: Fraction = 0.05  # asymmetric: negatives of a smaller probability are left alone
+    rebalance_alpha: NonNegativeFloat = 0.1  # distribution_balanced: the least weight of a label
+    rebalance_beta: NonNegativeFloat = 10.0  # distribution_balanced: how steeply weights rise to 1 more
+    rebalance_mu: NonNegativeFloat = 0.2  # distribution_balanced: where they rise
+    tolerance_bias: NonNegativeFloat = 0.05  # distribution_balanced: bias of rare classes' logits
+    tolerance_scale: PositiveFloat = 5.0  # distribution_balanced: how gently negatives far below 0 are pushed
+    temperature: PositiveFloat = 4.0  # two_way: the higher, the more all positives count and not the lowest alone
     batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
     dropout: Fraction = 0.3  # dropped fraction of the features, or of the hidden dense layers
@@ -86,15 +104,15 @@ def main(config: Config) -> None:
     from training.inputs import Inputs
 
     inputs = Inputs(config, cache, rows["train"])
-    loss_parameters = loss_options(config, cache, inputs)
 
     import keras
 
-    import losses
     import models
     import run_folder
     from data.faults import InputError
-    from training import devices, fitting, start_from
+    from training import devices, fitting, loss_setup, priors, start_from
+
+    loss = loss_setup.build(config, cache, inputs)
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
@@ -105,7 +123,6 @@ def main(config: Config) -> None:
     scaling = start_from.scaling(earlier) if earlier else cache.meta
     standard = {"mean": scaling["mean"], "std": scaling["std"]}
     try:
-        loss = losses.build(config.loss, **loss_parameters)
         options = {name: getattr(config, name) for name in models.options_of(config.model) if name not in standard}
         model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
     except ValueError as error:
@@ -118,11 +135,10 @@ def main(config: Config) -> None:
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
-        start_from.priors(model, *inputs.counts(), **loss_parameters)
+        priors.start(model, loss, inputs.images.labels, inputs.expected)
     for text in notes + warnings:
         print(f"Warning: {text}")
-    if "positive_weights" in loss_parameters:
-        show_weights(cache, inputs, **loss_parameters)
+    show_weights(cache, inputs, loss)
     made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
     run_folder.create_run(config.run_dir, made, config.overwrite)
     history = fitting.fit(config, cache, rows, inputs.batches(), model, loss)
@@ -171,38 +187,17 @@ def show_cost(config: Config, model) -> None:
         )
 
 
-def loss_options(config: Config, cache, inputs) -> dict:
-    """The parameters of the loss: class weights by hand, or from the counts of what an epoch shows."""
-    if config.loss != "weighted_bce":
-        return {}
-    from data.faults import InputError
-
-    classes = len(cache.class_names)
-    if config.class_weights == "by_hand":
-        given = {
-            "positive_weights": config.positive_weights,
-            "negative_weights": config.negative_weights or (1.0,) * classes,
-        }
-        for field, weights in given.items():
-            if len(weights) != classes:
-                raise InputError(f"{field}: {len(weights)} weights, but {config.cache_dir} has {classes} classes")
-        return given
-    import losses
-
-    weights = losses.class_weights(config.class_weights, *inputs.counts(), config.max_weight)
-    return dict(zip(("positive_weights", "negative_weights"), weights, strict=True))
-
-
-def show_weights(cache, inputs, positive_weights, negative_weights) -> None:
-    """Print the class weights as a table."""
+def show_weights(cache, inputs, loss) -> None:
+    """Print the class weights as a table, if the loss has any."""
     from report import tables
 
-    rows = zip(cache.class_names, inputs.counts()[0], positive_weights, negative_weights, strict=True)
-    tables.show(
-        "Class weights",
-        ("class", "images an epoch", "w+", "w−"),
-        ((name, f"{count:,.0f}", f"{positive:.3g}", f"{negative:.3g}") for name, count, positive, negative in rows),
-    )
+    for part in (part for _, part in loss.parts() if part.name == "weighted_bce"):
+        rows = zip(cache.class_names, inputs.counts()[0], part.positive_weights, part.negative_weights, strict=True)
+        tables.show(
+            "Class weights",
+            ("class", "images an epoch", "w+", "w−"),
+            ((name, f"{count:,.0f}", f"{positive:.3g}", f"{negative:.3g}") for name, count, positive, negative in rows),
+        )
 
 
 def show_curves(run_dir: Path, history: list[dict[str, float]], epochs: int) -> None:

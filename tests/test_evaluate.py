@@ -74,6 +74,12 @@ def test_the_files_hold_scikit_learns_figures(directory, report):
     assert list(content["splits"]) == ["train", "val", "test"]
     stored = run.scores("test")
     rows = {row["class"]: row for row in class_rows(report)}
+    known = stored.labels != 255
+    scores, hits = stored.scores[known].astype(np.float64), stored.labels[known] == 1
+    places = np.minimum((15 * scores).astype(int), 14)
+    gaps = [abs(scores[places == place].sum() - hits[places == place].sum()) for place in range(15)]
+    assert content["calibration"]["test"]["ECE"] == pytest.approx(sum(gaps) / known.sum())
+    assert set(content["calibration"]["test"]["class_ECE"]) == set(NAMES)
     for choice, thresholds in (("0.5", np.full(5, 0.5)), ("tuned", run.thresholds())):
         f1 = []
         for index, name in enumerate(NAMES):
@@ -124,7 +130,7 @@ def test_the_page_stands_alone_and_shows_names_as_text(report):
     assert "script" not in reader.tags
     assert all(address.startswith("data:") for address in reader.loaded)
     assert "url(" not in page
-    assert reader.tags.count("img") == 3
+    assert reader.tags.count("img") == 4
     for text in (*NAMES, "run & <co>", "<b>bce</b>"):
         assert text in reader.text
     assert "On 60 test images" in reader.text

@@ -134,3 +134,76 @@ def test_nan_scores_and_shapes_that_differ_are_refused() -> None:
     assert metrics.average_precision(labels, np.array([[0.9], [0.2], [np.nan]])).tolist() == [1.0]
     with pytest.raises(ValueError, match="one shape"):
         metrics.confusion(labels, np.zeros((3, 2), dtype=bool))
+
+
+def binned(labels: np.ndarray, scores: np.ndarray, bins: int) -> float:
+    """ECE with a loop over bins and one over labels, each score's bin found by its borders."""
+    error = 0.0
+    for number in range(bins):
+        low, high = number / bins, (number + 1) / bins
+        inside = [(y, s) for y, s in zip(labels, scores, strict=True) if low <= s < high or s == high == 1]
+        if inside:
+            error += abs(sum(s for _, s in inside) - sum(y == 1 for y, _ in inside)) / len(labels)
+    return error
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_calibration_equals_a_reference(seed: int) -> None:
+    labels, _, _ = random_case(seed, 0.3)
+    scores = np.random.default_rng(seed).random(labels.shape) ** 3
+    scores[0], scores[-1] = 0.0, 1.0
+    found = metrics.calibration(labels, scores)
+    known = labels != metrics.UNKNOWN
+    assert found["ECE"] == pytest.approx(binned(labels[known], scores[known], 15), abs=1e-12)
+    assert sum(row["labels"] for row in found["bins"]) == known.sum()
+    for index in range(labels.shape[1]):
+        here = known[:, index]
+        expected = binned(labels[here, index], scores[here, index], 15) if here.any() else np.nan
+        assert found["class_ECE"][index] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_calibration_of_perfect_and_of_shifted_probabilities() -> None:
+    random = np.random.default_rng(0)
+    chances = random.random((20000, 3))
+    labels = (random.random(chances.shape) < chances).astype(np.uint8)
+    assert metrics.calibration(labels, chances)["ECE"] < 0.01
+    shifted = metrics.calibration(labels, np.clip(chances + 0.2, 0, 1))
+    # Of the chances above 0.8 a part is cut off: 0.2 − 0.2²/2.
+    assert shifted["ECE"] == pytest.approx(0.18, abs=0.01)
+    assert shifted["mean_score"] - shifted["positive_share"] == pytest.approx(0.18, abs=0.01)
+    with pytest.raises(ValueError, match="probabilities from 0 to 1"):
+        metrics.calibration(labels, chances + 0.2)
+
+
+def test_scores_for_other_class_rates_follow_bayes_rule() -> None:
+    """Two Gaussians a class, whose posterior is known in closed form under any rate."""
+
+    def posterior(x: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        present, absent = rates * np.exp(-((x - 1) ** 2) / 2), (1 - rates) * np.exp(-((x + 1) ** 2) / 2)
+        return present / (present + absent)
+
+    trained, new = np.array([0.02, 0.3, 0.9]), np.array([0.3, 0.05, 0.5])
+    x = np.random.default_rng(1).normal(0, 2, (500, 3))
+    corrected = metrics.with_class_rates(posterior(x, trained), trained, new)
+    np.testing.assert_allclose(corrected, posterior(x, new), rtol=1e-9)
+    logits, shift = np.log(corrected / (1 - corrected)), np.log(new / (1 - new)) - np.log(trained / (1 - trained))
+    before = posterior(x, trained)
+    np.testing.assert_allclose(logits, np.log(before / (1 - before)) + shift, rtol=1e-6, atol=1e-9)
+
+
+def test_class_rates_of_0_and_1_and_scores_of_0_and_1() -> None:
+    scores = np.array([[0.0, 0.3, 1.0, 0.4]], np.float32)
+    found = metrics.with_class_rates(scores, [0.1, 0.1, 0.1, 0.0], [0.5, 0.0, 0.5, 0.7])
+    np.testing.assert_allclose(found, [[0, 0, 1, 0.4]], rtol=1e-6)
+    assert metrics.with_class_rates(scores, [0.1] * 4, [0.1, 1.0, 0.1, 0.1])[0, 1] == 1
+
+
+def test_a_shift_of_rates_is_corrected_on_drawn_images() -> None:
+    """Calibrated where trained, off where the rates are others, and calibrated again after the correction."""
+    random = np.random.default_rng(2)
+    trained, new = np.array([0.05, 0.4]), np.array([0.4, 0.05])
+    labels = (random.random((40000, 2)) < new).astype(np.uint8)
+    x = random.normal(2.0 * labels - 1, 1)
+    scores = 1 / (1 + np.exp(-(2 * x + np.log(trained / (1 - trained)))))
+    assert metrics.calibration(labels, scores)["ECE"] > 0.02
+    assert metrics.calibration(labels, metrics.with_class_rates(scores, trained, new))["ECE"] < 0.01

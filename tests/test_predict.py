@@ -95,6 +95,23 @@ def test_the_runs_thresholds_are_used(trained, image_dir, tmp_path, capsys):
     assert made["images"] == 7
 
 
+def test_scores_are_corrected_for_the_rates_of_the_new_images(trained, image_dir, tmp_path):
+    rates = tmp_path / "rates.csv"
+    rates.write_text('class,rate\nN/A,0.25\n"red; or so",0.9\ngreen,0.05\n', encoding="utf-8")
+    plain = run_main(trained, image_dir, tmp_path / "plain.csv")
+    corrected = run_main(trained, image_dir, tmp_path / "corrected.csv", class_rates=rates)
+    # In training the rates were 2/4, 1/4 and 1/4, so the third stays.
+    shifts = {"red; or so": np.log(9), "green": np.log(3 / 19), "N/A": 0.0}
+    for before, after in zip(plain, corrected, strict=True):
+        for name, shift in shifts.items():
+            odds = float(before[name]) / (1 - float(before[name])) * np.exp(shift)
+            assert float(after[name]) == pytest.approx(odds / (1 + odds), rel=1e-4)
+            assert (name in after["classes"].split(";")) == (float(after[name]) >= 0.5) or ";" in name
+    rates.write_text("class,rate\nN/A,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2: rate '2' must be a number from 0 to 1"):
+        run_main(trained, image_dir, tmp_path / "refused.csv", class_rates=rates)
+
+
 def test_the_challenge_form_keeps_the_samples_order_and_ids(trained, image_dir, tmp_path, capsys):
     sample = tmp_path / "sample.csv"
     sample.write_text(

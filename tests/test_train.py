@@ -32,27 +32,6 @@ def test_a_model_trains_and_predicts(model, options, made_cache, made_set, calle
         assert len(list(csv.DictReader(file))) == 2
 
 
-def test_biases_start_at_the_classes_rates():
-    import keras
-
-    from losses import build
-    from training.start_from import priors
-
-    rng = np.random.default_rng(0)
-    labels = (rng.random((400, 3)) < [0.5, 0.1, 0.02]).astype(np.uint8)
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.Dense(3, kernel_initializer="zeros", name="logits")(inputs))
-    weights = {"positive_weights": [1.0, 3.0, 7.0], "negative_weights": [1.0, 1.0, 0.5]}
-    positives = labels.sum(axis=0)
-    priors(model, positives, 400 - positives, **weights)
-    loss, images = build("weighted_bce", **weights), np.zeros((400, 4), np.float32)
-    start = float(loss(labels, model(images)))
-    bias = np.asarray(model.get_layer("logits").bias)
-    for step in np.eye(3) * 0.1:
-        for other in (bias + step, bias - step):
-            assert float(loss(labels, np.tile(other, (400, 1)).astype(np.float32))) > start
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

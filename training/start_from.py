@@ -1,4 +1,4 @@
-"""What a model starts from: the classes' rates, or an earlier run's weights, also where its classes were others."""
+"""Starting from an earlier run's weights, also where its classes were others."""
 
 from collections.abc import Sequence
 
@@ -54,24 +54,6 @@ def images_seen(run: Run, cache: Cache) -> list[str]:
 def scaling(run: Run) -> dict[str, list[float]]:
     """The mean and standard deviation that the run's model was built with, which may be those of its own start."""
     return run.config.get("scaling", run.cache)
-
-
-def priors(model: keras.Model, positives: np.ndarray, negatives: np.ndarray, **weights: Sequence[float]) -> None:
-    """Start the biases of the logits where the loss is least for scores that do not depend on the image.
-
-    That is log(w⁺n / w⁻m) for n positives and m negatives of a class, so that the first steps are not spent on finding
-    the rates (Lin et al., "Focal loss", ICCV 2017, section 4.1, has the idea).
-
-    Args:
-        model: of logits (N, K), changed in place.
-        positives, negatives: (K,) that an epoch shows.
-        weights: `positive_weights` and `negative_weights` of the loss, (K,) each, if it has them.
-    """
-    odds = (np.asarray(positives) + 0.5) / (np.asarray(negatives) + 0.5)
-    if weights:
-        odds = odds * np.maximum(weights["positive_weights"], 1e-6) / np.maximum(weights["negative_weights"], 1e-6)
-    layer = model.output._keras_history.operation
-    layer.bias.assign(np.log(odds))
 
 
 def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Each loss on two sets: made images with the challenge's label rows (28 classes, a long tail), over several seeds, and
+# real red blood cells, over five folds. The same network, sampling and number of steps for each; thresholds tuned on
+# val, judged on test. Goes on where it stopped. WORK names the folder, CELL_DATA that of the real sets, COUNT, SIZE,
+# STEPS, EPOCHS and RBC_EPOCHS the size, SEEDS and FOLDS the repeats, LOSSES the losses, SETS the sets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CELL_DATA=${CELL_DATA:-../shared/data}
+WORK=${WORK:-runs/losses}
+COUNT=${COUNT:-6000}
+SIZE=${SIZE:-96}
+STEPS=${STEPS:-100}       # between validations, on made images
+EPOCHS=${EPOCHS:-12}
+RBC_EPOCHS=${RBC_EPOCHS:-30}
+SEEDS=${SEEDS:-0 1 2}
+FOLDS=${FOLDS:-0 1 2 3 4}
+SETS=${SETS:-made rbc}
+LOSSES=${LOSSES:-bce sqrt_inverse inverse effective_number balanced focal asymmetric distribution_balanced
+    distribution_balanced_sampled two_way soft_f1 lovasz bce_two_way bce_soft_f1 bce_lovasz}
+
+options() {  # name: the options of train.py that it stands for
+    case $1 in
+        sqrt_inverse | inverse | effective_number | balanced) echo "--loss weighted_bce --class_weights $1" ;;
+        # The paper's setting: its weights undo what drawing by class does to the classes that come along.
+        distribution_balanced_sampled) echo "--loss distribution_balanced --sampling class_aware" ;;
+        bce_*) echo "--loss bce --extra_losses ${1#bce_}:0.5" ;;
+        *) echo "--loss $1" ;;
+    esac
+}
+
+judge() {  # cache, run, options of train.py
+    local cache=$1 run=$2
+    shift 2
+    [ -f "$run/report/metrics.json" ] && return
+    echo "== $run"
+    python train.py --cache_dir "$cache" --run_dir "$run" --overwrite --patience 0 --train_metrics_every 0 "$@" |
+        grep "^Validation mAP"
+    python thresholds.py --run_dirs "$run" > /dev/null
+    python evaluate.py --run_dirs "$run" | grep "^On "
+}
+
+prepared() {  # cache, images, labels, classes, options of preprocess.py
+    local cache=$1 images=$2 labels=$3 classes=$4
+    shift 4
+    [ -d "$cache" ] && return
+    python preprocess.py --image_dir "$images" --labels_csv "$labels" --classes_file "$classes" --cache_dir "$cache" \
+        --size "$SIZE" "$@"
+}
+
+case " $SETS " in *" made "*)
+    MADE=$WORK/made_images
+    [ -d "$WORK/made_cache" ] || python -m data.synthetic --image_dir "$MADE" --labels_csv "$WORK/made.csv" \
+        --label_rows "$CELL_DATA/hpa/train.csv" --count "$COUNT" --size "$SIZE"
+    prepared "$WORK/made_cache" "$MADE" "$WORK/made.csv" "$WORK/classes.txt"
+    for SEED in $SEEDS; do
+        for LOSS in $LOSSES; do
+            # shellcheck disable=SC2046  # options are words
+            judge "$WORK/made_cache" "$WORK/made/$LOSS/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" \
+                --epochs "$EPOCHS" $(options "$LOSS")
+        done
+    done ;;
+esac
+case " $SETS " in *" rbc "*)
+    RBC=$CELL_DATA/chula_rbc12
+    prepared "$WORK/rbc_cache" "$RBC/images" "$RBC/labels.csv" "$RBC/classes.txt" --folds 5 --test_fraction 0
+    for FOLD in $FOLDS; do
+        for LOSS in $LOSSES; do
+            # shellcheck disable=SC2046
+            judge "$WORK/rbc_cache" "$WORK/rbc/$LOSS/$FOLD" --fold "$FOLD" --epochs "$RBC_EPOCHS" $(options "$LOSS")
+        done
+    done ;;
+esac
+for NAME in $SETS; do
+    python experiments/losses_table.py "$WORK/$NAME"
+done

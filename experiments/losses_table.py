@@ -1,0 +1,54 @@
+"""The table of experiments/losses.sh: python experiments/losses_table.py runs/losses/made
+
+Reads METHOD/REPEAT/report/metrics.json below a folder and prints a Markdown table: for each method the mean over its
+repeats (seeds or folds) and their standard deviation, at the thresholds that were tuned on val, judged on test. Classes
+are large, medium or small by thirds of their number, in order of training images.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+COLUMNS = ("mAP", "macro-F1", "subset accuracy", "F1 large", "F1 medium", "F1 small", "ECE")
+
+
+def figures(path: Path) -> list[float]:
+    """The columns of one metrics.json.
+
+    Raises:
+        ValueError: it was not judged on test images, or has no tuned thresholds.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    split = content["judged_split"]
+    if split != "test" or "tuned" not in content["splits"][split]:
+        raise ValueError(f"{path} is judged on {split}, thresholds {', '.join(content['splits'][split])}")
+    summary, classes = content["splits"][split]["tuned"], content["classes"][split]["tuned"]
+    # Classes without an image to find would count as 0 for every method.
+    found = [row for row in classes if row["support"]]
+    ordered = sorted(found, key=lambda row: -row["training_images"])
+    thirds = [np.mean([row["f1"] for row in part]) for part in np.array_split(np.array(ordered, dtype=object), 3)]
+    error = content["calibration"][split]["ECE"]
+    return [summary["mAP"], summary["macro_f1"], summary["subset_accuracy"], *thirds, error]
+
+
+def table(folder: Path) -> str:
+    """The Markdown table of a folder of METHOD/REPEAT runs, the best macro-F1 first."""
+    methods = {
+        method: np.array([figures(path) for path in sorted(folder.glob(f"{method}/*/report/metrics.json"))])
+        for method in sorted({path.parts[-4] for path in folder.glob("*/*/report/metrics.json")})
+    }
+    lines = [f"| loss | runs | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 2) + "|"]
+    for method, values in sorted(methods.items(), key=lambda item: -item[1][:, 1].mean()):
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(COLUMNS), np.nan)
+        cells = [
+            f"{mean:.3f}" + (f" ± {deviation:.3f}" if np.isfinite(deviation) else "")
+            for mean, deviation in zip(values.mean(axis=0), spread, strict=True)
+        ]
+        lines.append(f"| `{method}` | {len(values)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(Path(sys.argv[1])))

@@ -1,0 +1,39 @@
+"""The table of the loss experiment: means and deviations over repeats, classes by thirds, nothing but test figures."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import losses_table
+
+
+def write(folder, macro, f1, split="test"):
+    folder.mkdir(parents=True)
+    classes = [{"training_images": images, "support": int(images > 0), "f1": value} for images, value in enumerate(f1)]
+    summary = {"mAP": macro + 0.1, "macro_f1": macro, "subset_accuracy": macro / 2}
+    content = {
+        "judged_split": split,
+        "splits": {split: {"0.5": summary, "tuned": summary}},
+        "classes": {split: {"tuned": classes}},
+        "calibration": {split: {"ECE": 0.05}},
+    }
+    (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_means_deviations_and_thirds(tmp_path):
+    # The first class has no test image and is left out; the others are 2 small, 2 medium and 2 large ones.
+    for repeat, macro in enumerate((0.2, 0.4)):
+        write(tmp_path / "bce" / str(repeat) / "report", macro, [0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
+    write(tmp_path / "focal" / "0" / "report", 0.5, [0] * 7)
+    lines = losses_table.table(tmp_path).splitlines()
+    assert lines[2].startswith("| `focal` | 1 | 0.600 | 0.500 |")
+    deviation = np.std([0.2, 0.4], ddof=1)
+    assert lines[3].startswith(f"| `bce` | 2 | 0.400 ± {deviation:.3f} | 0.300 ± {deviation:.3f} | 0.150 ±")
+    assert lines[3].endswith("| 0.700 ± 0.000 | 0.350 ± 0.000 | 0.150 ± 0.000 | 0.050 ± 0.000 |")
+
+
+def test_figures_of_validation_images_are_refused(tmp_path):
+    write(tmp_path / "bce" / "0" / "report", 0.2, [0.1] * 3, split="val")
+    with pytest.raises(ValueError, match="judged on val"):
+        losses_table.table(tmp_path)

@@ -1,0 +1,115 @@
+"""The loss that a header asks for: every field reaches its formula, and what cannot be is one clear line."""
+
+import dataclasses
+import inspect
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import losses
+import train
+from data.faults import InputError
+from training import loss_setup
+
+NAMES = ["Golgi", "Cytosol", "Rods"]
+
+
+@pytest.fixture
+def build(tmp_path):
+    labels = np.array([[1, 0, 0]] * 6 + [[0, 1, 0]] * 3 + [[0, 1, 255]], np.uint8)
+    cache = SimpleNamespace(class_names=NAMES, directory=tmp_path / "cache")
+
+    def built(soft=False, **options):
+        given = labels.astype(np.float32) if soft else labels
+        known = given <= 1
+        positives = (given == 1).sum(axis=0).astype(np.float64)
+        inputs = SimpleNamespace(
+            images=SimpleNamespace(labels=given),
+            expected=np.ones(10),
+            counts=lambda: (positives, known.sum(0) - positives),
+        )
+        return loss_setup.build(dataclasses.replace(train.Config(), **options), cache, inputs)
+
+    return built
+
+
+def test_the_header_offers_each_loss_with_the_defaults_of_its_formula():
+    config = train.Config()
+    for name, kind in losses.LOSSES.items():
+        for parameter in inspect.signature(kind).parameters.values():
+            if parameter.default is not inspect.Parameter.empty:
+                field = loss_setup.FIELDS.get(name, {}).get(parameter.name, parameter.name)
+                assert getattr(config, field) == parameter.default, field
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_every_field_reaches_its_loss(name, build):
+    labels = np.array([[1, 0, 1], [0, 1, 0]], np.uint8)
+    logits = np.array([[0.3, -1.2, -0.5], [1.4, -2.0, 0.7]], np.float32)
+    value = float(build(loss=name)(labels, logits))
+    assert np.isfinite(value)
+    fields = [
+        loss_setup.FIELDS.get(name, {}).get(each, each) for each in inspect.signature(losses.LOSSES[name]).parameters
+    ]
+    for field in set(fields) - {"positives", "negatives", "positive_weights", "negative_weights"}:
+        changed = build(loss=name, **{field: 0.7 * getattr(train.Config(), field) + 0.1})
+        assert float(changed(labels, logits)) != value, field
+
+
+def test_distribution_balanced_counts_the_images(build):
+    loss = build(loss="distribution_balanced")
+    np.testing.assert_allclose(loss.drawn, [1 / 6, 1 / 4, 2])
+    np.testing.assert_allclose(loss.bias, 0.05 * np.log([4 / 6, 6 / 4, 17]), rtol=1e-6)
+
+
+def test_weights_come_from_counts_the_header_or_a_csv(build, tmp_path):
+    path = tmp_path / "weights.csv"
+    path.write_text("class,positive\nRods,9\nGolgi,1\nCytosol,4\n", encoding="utf-8")
+    np.testing.assert_allclose(build(class_weights="inverse").positive_weights, [4 / 6, 6 / 4, 1])
+    np.testing.assert_array_equal(build(class_weights="by_hand", weights_csv=path).positive_weights, [1, 4, 9])
+    by_hand = build(class_weights="by_hand", positive_weights=(1.0, 2.0, 3.0), negative_weights=(1.0, 0.5, 0.0))
+    np.testing.assert_array_equal(by_hand.negative_weights, [1, 0.5, 0])
+    np.testing.assert_allclose(
+        build(class_weights="effective_number", effective_beta=0.5).positive_weights,
+        losses.class_weights("effective_number", [6, 4, 0], [4, 6, 9], 20.0, effective_beta=0.5)[0],
+    )
+    with pytest.raises(InputError, match="in both"):
+        build(class_weights="by_hand", weights_csv=path, positive_weights=(1.0, 2.0, 3.0))
+    with pytest.raises(InputError, match="read with --class_weights by_hand only, not inverse"):
+        build(class_weights="inverse", weights_csv=path)
+    with pytest.raises(InputError, match=r"positive_weights: 2 weights, but .* has 3 classes"):
+        build(class_weights="by_hand", positive_weights=(1.0, 2.0))
+
+
+def test_losses_are_added(build):
+    labels, logits = np.array([[1, 0, 1]], np.uint8), np.array([[0.3, -1.2, -0.5]], np.float32)
+    found = build(loss="bce", extra_losses=("soft_f1:0.5", "focal"))
+    expected = [
+        c * float(losses.build(name)(labels, logits)) for c, name in ((1, "bce"), (0.5, "soft_f1"), (1, "focal"))
+    ]
+    assert float(found(labels, logits)) == pytest.approx(sum(expected))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"extra_losses": ("soft_f2:0.5",)}, "extra_losses: 'soft_f2:0.5' is none of bce, "),
+        ({"extra_losses": ("soft_f1:half",)}, "the coefficient must be a number above 0"),
+        ({"extra_losses": ("soft_f1:0",)}, "the coefficient must be a number above 0"),
+        ({"extra_losses": ("weighted_bce:2",)}, "weighted_bce is named twice"),
+        ({"extra_losses": ("focal", "focal:2")}, "focal is named twice"),
+        ({"loss": "two_way", "temperature": 1e-9}, "temperature must be a number 0.001 or more"),
+        ({"loss": "lovasz", "mixing": "mixup"}, "mixing = mixup makes shares of labels, which lovasz cannot take"),
+        ({"extra_losses": ("two_way:1",), "soft": True, "augmented": ("mixed",)}, "augmented = mixed makes shares"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(build, options, message):
+    with pytest.raises(InputError, match=message) as caught:
+        build(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_soft_labels_are_taken_where_they_have_a_meaning(build):
+    for name in ("bce", "weighted_bce", "focal", "asymmetric", "soft_f1"):
+        assert build(loss=name, mixing="mixup", soft=True).soft_labels

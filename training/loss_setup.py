@@ -1,0 +1,112 @@
+"""The loss that the header of train.py asks for: its parameters, its class weights, and sums of losses."""
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+
+import losses
+from data.cache import Cache
+from data.class_values import read_class_values
+from data.faults import InputError
+from training.inputs import Inputs
+
+# Parameters of a loss whose fields in the header have other names than they.
+FIELDS = {"focal": {"gamma": "focal_gamma", "alpha": "focal_alpha"}}
+
+
+def build(config: Any, cache: Cache, inputs: Inputs) -> losses.LabelLoss:
+    """The loss of a run, with the losses that are added to it.
+
+    Args:
+        config: the header of train.py.
+        cache: what it trains on. inputs: what an epoch shows.
+
+    Raises:
+        InputError: extra_losses or class weights cannot be, or the loss cannot take the soft labels that are asked for.
+    """
+    coefficients = {config.loss: 1.0, **extra_losses(config)}
+    try:
+        parts = [(each, losses.build(name, **parameters(name, config, cache, inputs)))
+                 for name, each in coefficients.items()]  # fmt: skip
+        loss = losses.weighted_sum(parts) if len(parts) > 1 else parts[0][1]
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    refuse_soft_labels(config, inputs, [part for _, part in parts])
+    return loss
+
+
+def extra_losses(config: Any) -> dict[str, float]:
+    """Name → coefficient of what `extra_losses` adds to the loss."""
+    found: dict[str, float] = {}
+    for text in config.extra_losses:
+        name, _, number = text.partition(":")
+        try:
+            coefficient = float(number or 1)
+        except ValueError:
+            coefficient = math.nan
+        where = f"extra_losses: {text!r}"
+        if name not in losses.LOSSES:
+            raise InputError(f"{where} is none of {', '.join(losses.LOSSES)}, with a coefficient as in soft_f1:0.5")
+        if not (0 < coefficient < math.inf):
+            raise InputError(f"{where}: the coefficient must be a number above 0, as in soft_f1:0.5")
+        if name == config.loss or name in found:
+            raise InputError(f"{where}: {name} is named twice; one coefficient is enough")
+        found[name] = coefficient
+    return found
+
+
+def parameters(name: str, config: Any, cache: Cache, inputs: Inputs) -> dict[str, Any]:
+    """The parameters of one loss: from the header's fields, from class weights, or from training counts."""
+    if name == "weighted_bce":
+        return dict(zip(("positive_weights", "negative_weights"), class_weights(config, cache, inputs), strict=True))
+    given: dict[str, Any] = {}
+    if name == "distribution_balanced":
+        # The formula is about the set itself, so each image counts once however often an epoch shows it.
+        labels = inputs.images.labels
+        given = {"positives": (labels == 1).sum(axis=0), "negatives": (labels == 0).sum(axis=0)}
+    fields = {each: FIELDS.get(name, {}).get(each, each) for each in inspect.signature(losses.LOSSES[name]).parameters}
+    return given | {each: getattr(config, field) for each, field in fields.items() if each not in given}
+
+
+def class_weights(config: Any, cache: Cache, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    """w⁺ and w⁻ of each class, (K,): by hand, or by a scheme from the counts of what an epoch shows.
+
+    Raises:
+        InputError: the weights by hand do not fit the classes, or are given twice or for another scheme.
+    """
+    by_hand = {field: getattr(config, field) for field in ("positive_weights", "negative_weights")}
+    if config.weights_csv and any(by_hand.values()):
+        raise InputError("weights_csv: give the weights in the CSV or in the header, not in both")
+    if config.class_weights != "by_hand":
+        if config.weights_csv:
+            raise InputError(f"weights_csv is read with --class_weights by_hand only, not {config.class_weights}")
+        return losses.class_weights(
+            config.class_weights, *inputs.counts(), config.max_weight, effective_beta=config.effective_beta
+        )
+    if config.weights_csv:
+        read = read_class_values(config.weights_csv, cache.class_names, {"positive": None, "negative": 1.0})
+        return read["positive"], read["negative"]
+    classes = len(cache.class_names)
+    by_hand["negative_weights"] = by_hand["negative_weights"] or (1.0,) * classes
+    for field, weights in by_hand.items():
+        if len(weights) != classes:
+            raise InputError(f"{field}: {len(weights)} weights, but {cache.directory} has {classes} classes")
+    return np.asarray(by_hand["positive_weights"]), np.asarray(by_hand["negative_weights"])
+
+
+def refuse_soft_labels(config: Any, inputs: Inputs, parts: list[losses.LabelLoss]) -> None:
+    """Stop where images are mixed with shares of their labels and a loss has no meaning for shares."""
+    hard = [part.name for part in parts if not part.soft_labels]
+    soft = inputs.images.labels.dtype.kind == "f"
+    if not hard or (config.mixing == "off" and not soft):
+        return
+    source = f"mixing = {config.mixing}" if config.mixing != "off" else f"augmented = {', '.join(config.augmented)}"
+    takers = [name for name, kind in losses.LOSSES.items() if kind.soft_labels]
+    raise InputError(
+        f"{source} makes shares of labels, which {' and '.join(hard)} cannot take; train without, or with one of "
+        + ", ".join(takers)
+    )
