@@ -85,9 +85,7 @@ def main(config: Config) -> None:
     from training import memory
 
     memory.keep_freed_memory()
-    cache, part = partition.part_of(
-        caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold
-    )
+    cache, part = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
     rows = usable_rows(config, cache)
 
     from training.inputs import Inputs
@@ -149,8 +147,8 @@ def usable_rows(config: Config, cache) -> dict:
     for split in ("train", "val"):
         if not (cache.labels[rows[split]] == 1).any():
             raise InputError(
-                f"{config.cache_dir}: its {split} split has no image with a label of these classes, so there is nothing to "
-                f"{'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
+                f"{config.cache_dir}: its {split} split has no image with a label of its classes, so there is nothing "
+                f"to {'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
             )
     return rows
 

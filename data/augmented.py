@@ -95,12 +95,12 @@ def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str
 
     What counts is the cache's own split, by which the set was made.
     """
-    places = {name: place for place, name in enumerate(cache.ids)}
+    places, split = {name: place for place, name in enumerate(cache.ids)}, cache.own_split
     leaks = [
-        f"{new}: its parent {name} " + (f"lies in {cache.own_split[places[name]]}" if name in places else "is not there")
+        f"{new}: its parent {name} " + (f"lies in {split[places[name]]}" if name in places else "is not there")
         for new, own in zip(ids, names, strict=True)
         for name in own
-        if name not in places or cache.own_split[places[name]] != "train"
+        if name not in places or split[places[name]] != "train"
     ]
     if leaks:
         raise InputError(listing(f"{directory} holds images of rows that are not in train; make it again:", leaks))

@@ -80,7 +80,7 @@ class Inputs:
             named = ", ".join(config.augmented)
             said.append(f"With the augmented images of {named}: {len(self.images):,} training images")
         if self.augmented_left_out:
-            said.append(f"{self.augmented_left_out:,} of them are left out, as they were made of images that judge here")
+            said.append(f"{self.augmented_left_out:,} more are left out, as they were made of images that judge here")
         if self.thinned:
             said.append(self.thinned)
         if config.sampling != "all":
