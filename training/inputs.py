@@ -50,11 +50,10 @@ class Inputs:
         self.thinned = ""
         if is_part(cache):
             every, self.expected = self.expected, sampled_negatives(labels, self.expected, config.negatives)
-            gone = every.sum() - self.expected.sum()
-            if gone >= 1:
+            if (fewer := self.expected < every).any():
                 self.thinned = (
-                    f"Images without any of these classes: {gone:,.0f} fewer an epoch, "
-                    f"{config.negatives:g} for one with a class; which ones is drawn anew each time"
+                    f"Images without any of these classes: {self.expected[fewer].sum():,.0f} of "
+                    f"{every[fewer].sum():,.0f} an epoch, drawn anew each time"
                 )
 
     def counts(self) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,7 @@ def test_duplicates_that_given_folds_part_are_counted(cache):
 def test_folds_that_are_not_there_are_refused_in_a_line(cache):
     with pytest.raises(InputError, match=r"fold = 0, but cache.made has no folds; .*preprocess\.py --folds 5"):
         with_fold(made(cache.split, None, cache.labels), 0)
-    with pytest.raises(InputError, match="fold = 5, but the folds of .* are 0, 1, 2, 3, 4"):
+    with pytest.raises(InputError, match=r"fold = 5, but the folds of .* are 0, 1, 2, 3, 4"):
         with_fold(cache, 5)
     two = made(["train"] * 120, [place % 2 for place in range(120)], cache.labels)
     with pytest.raises(InputError, match="has 2 folds and no test rows, so none would be left to train on"):
