@@ -131,9 +131,8 @@ class Run:
         """
         path = self.directory / THRESHOLDS
         if others := self.thresholds_of_others:
-            raise InputError(
-                f"{path} holds the thresholds of {others}, not of {self.name}; choose them for these: thresholds.py"
-            )
+            why = "which were trained again since" if others == self.name else f"not of {self.name}"
+            raise InputError(f"{path} holds the thresholds of {others}, {why}; run thresholds.py on these runs")
         stored = read_json(path)
         values = stored.get("thresholds") if isinstance(stored, dict) else None
         if not isinstance(values, dict) or set(values) != set(self.class_names):

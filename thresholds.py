@@ -48,7 +48,7 @@ def main(config: Config) -> None:
             f"{folder.directory / run_folder.THRESHOLDS} was edited by hand; give --overwrite to replace it, "
             "or another --output_dir"
         )
-    if folder.thresholds_of_others and not config.overwrite:
+    if folder.thresholds_of_others not in ("", run.name) and not config.overwrite:
         raise InputError(
             f"{folder.directory / run_folder.THRESHOLDS} holds the thresholds of {folder.thresholds_of_others}; give "
             "--overwrite to replace it, or another --output_dir"

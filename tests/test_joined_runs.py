@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,12 @@ def test_thresholds_are_those_of_the_runs_that_they_were_chosen_for(tmp_path):
         thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
     thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined, overwrite=True))
     assert not open_runs([two, three]).elsewhere(joined).thresholds_of_others
+    shutil.rmtree(three)
+    again = open_runs([two, make(three, SPLIT, seed=7)])
+    with pytest.raises(InputError, match=r"of two \+ three, which were trained again since; run thresholds"):
+        again.elsewhere(joined).thresholds()
+    thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
+    assert again.elsewhere(joined).thresholds().shape == (3,)
 
 
 def test_many_runs_make_no_endless_name(tmp_path):
