@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Config:
     image_dir: Path = Path("images")  # folder of the new images, subfolders included
-    run_dirs: tuple[Path, ...] = (
-        Path("runs/cnn"),
-    )  # a run that train.py finished, or several that are joined; no cache is needed
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a finished run, or several that are joined; without their caches
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
     output_csv: Path | None = None  # what is written; None: predictions.csv beside thresholds.json
     format: Literal["table", "challenge"] = "table"  # table: with names and scores; challenge: Id,Predicted

@@ -27,9 +27,7 @@ class Config:
     method: Literal["shrink", "per_class", "rate_match", "fixed"] = "shrink"  # shrink holds best on new images
     strength: PositiveFloat = 20.0  # shrink: positives at which the highest F1 and the rate count alike
     fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
-    output_dir: Path | None = (
-        None  # where thresholds.json goes; None: the run's folder, or one in the first run's for several
-    )
+    output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder, see docs/several_runs.md
     overwrite: bool = False  # replace a thresholds.json that was edited by hand
 
 

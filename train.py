@@ -85,7 +85,8 @@ def main(config: Config) -> None:
     from training import memory
 
     memory.keep_freed_memory()
-    cache, part = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
+    cache = caches.open_cache(config.cache_dir)
+    cache, part = partition.part_of(cache, config.classes, config.large_from, config.fold)
     rows = usable_rows(config, cache)
 
     from training.inputs import Inputs
