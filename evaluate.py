@@ -20,34 +20,35 @@ COUNTS, RATIOS = ("TP", "FP", "FN", "TN"), ("precision", "recall", "f1")
 
 @dataclass(frozen=True)
 class Config:
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own
-    output_dir: Path | None = None  # where the report goes; None: the folder report in the run
+    output_dir: Path | None = None  # where the report goes; None: the folder report beside thresholds.json
 
 
 def main(config: Config) -> None:
-    import run_folder
+    import joined_runs
     from data.faults import InputError
     from report import page, reliability
 
-    if len(config.run_dirs) != 1:
-        raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is judged at a time")
-    run = run_folder.open_run(config.run_dirs[0])
+    run = joined_runs.open_runs(config.run_dirs)
     output_dir = config.output_dir or run.report_dir
     choices = threshold_choices(run, config.thresholds_dir)
     scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
     if not scored:
-        raise InputError(f"{run.directory}: no scores of images with known labels are stored; train the run again")
+        raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
+    tuned_on = tuned_on_judged(run, judged, choices)
+    for text in run.words():
+        print(text)
     figures, classes = computed(run, scored, choices)
     show_summary(run, figures)
     show_classes(judged, classes[judged])
-    said = page.sentences(judged, figures, len(run.class_names), run.warnings)
+    said = page.sentences(judged, figures, len(run.class_names), run.warnings, tuned_on)
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
-        header.next_command("thresholds.py", run_dirs=run.directory)
+        header.next_command("thresholds.py", run_dirs=config.run_dirs)
 
     calibrations = calibrated(run, scored)
     print(reliability.reading(calibrations[judged], judged))
@@ -55,20 +56,25 @@ def main(config: Config) -> None:
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])
-    write_page(output_dir, run, judged, figures, classes[judged], charts)
+    write_page(output_dir, run, judged, figures, classes[judged], charts, tuned_on)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
-    header.next_command("predict.py", run_dirs=run.directory, **elsewhere, image_dir="NEW_IMAGES")
+    header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
 
 
 def threshold_choices(run: "Run", thresholds_dir: Path | None) -> dict[str, Any]:
     """What the scores are cut at: 0.5, and the tuned thresholds if there are any."""
-    import run_folder
-
-    holder = run_folder.Run(thresholds_dir or run.directory, run.config)
+    holder = run.elsewhere(thresholds_dir)
     if thresholds_dir or holder.has_thresholds:
         return {"0.5": 0.5, "tuned": holder.thresholds()}
     return {"0.5": 0.5}
+
+
+def tuned_on_judged(run: "Run", judged: str, choices: dict[str, Any]) -> int:
+    """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
+    if judged == "val" or "tuned" not in choices or "val" not in run.splits():
+        return 0
+    return len(set(run.scores(judged).ids) & set(run.scores("val").ids))
 
 
 def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -> tuple[dict, dict]:
@@ -95,7 +101,7 @@ def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -
                 figures[split][name] = metrics.summary(stored.labels, stored.scores, cuts)
                 rows = metrics.per_class(stored.labels, stored.scores, cuts, run.class_names)
             except ValueError as error:
-                raise InputError(f"{run.directory}, {split} scores: {error}; train the run again") from None
+                raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
             classes[split][name] = [{"training_images": int(training[index]), **rows[index]} for index in order]
     return figures, classes
 
@@ -108,7 +114,7 @@ def show_summary(run: "Run", figures: dict) -> None:
     choices = list(next(iter(figures.values())))
     names = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset\naccuracy"}
     tables.show(
-        f"{run.directory}",
+        run.place,
         ["split", "images", "mAP", *(f"{name}\n{choice}" for name in names.values() for choice in choices)],
         [
             [
@@ -239,20 +245,23 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
     return charts
 
 
-def write_page(output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"]) -> None:
+def write_page(
+    output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"], tuned_on: int
+) -> None:
     """Write index.html."""
     from data.files import write_text
     from report import page
 
     made_by = {
         **run.config.get("config", {}),
+        **({"joined": " ".join(run.words())} if run.words() else {}),
         "trained": run.config.get("created", ""),
         "versions": ", ".join(f"{name} {version}" for name, version in run.config.get("versions", {}).items()),
         "commit": run.config.get("git_commit") or "not in a git repository",
     }
     write_text(
         output_dir / "index.html",
-        page.render(run.directory.resolve().name, split, figures, classes, charts, made_by, run.warnings),
+        page.render(run.name, split, figures, classes, charts, made_by, run.warnings, tuned_on),
     )
 
 

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
     from data.faults import Faults
     from data.images import ImageFiles, Preparation
+    from predictor import Predictor
     from run_folder import Run
 
 
 @dataclass(frozen=True)
 class Config:
     image_dir: Path = Path("images")  # folder of the new images, subfolders included
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished; its cache is not needed
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a finished run, or several that are joined; without their caches
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
     class_rates: Path | None = None  # CSV class,rate of the new images' classes, by which scores are corrected
-    output_csv: Path | None = None  # what is written; None: predictions.csv in the run's folder
+    output_csv: Path | None = None  # what is written; None: predictions.csv beside thresholds.json
     format: Literal["table", "challenge"] = "table"  # table: with names and scores; challenge: Id,Predicted
     sample_file: Path | None = None  # CSV whose Id column says which images, in which order; None: all in image_dir
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip lists what cannot be decoded and predicts the others
@@ -37,28 +38,28 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import run_folder
+    import joined_runs
+    import predictor as predictors
     from data.channels import brief
-    from data.faults import InputError, listing
+    from data.faults import listing
     from data.files import write_json
     from data.images import Preparation
 
-    if len(config.run_dirs) != 1:
-        raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run predicts at a time")
-    run = run_folder.open_run(config.run_dirs[0])
+    run = joined_runs.open_runs(config.run_dirs)
     preparation = Preparation.from_dict(run.preparation)
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
     ids, paths = chosen_images(config, preparation)
-    model = run.load_model()  # before the images are read, which may take far longer
+    predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
-        refuse(paths, damaged_headers(paths, preparation, workers))
+        for each in predictor.preparations:
+            refuse(paths, damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
-    batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches, rates)
+    batches = decoded(paths, predictor.preparations, config, workers)
+    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, predictor, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -93,7 +94,7 @@ def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | 
 
     import run_folder
 
-    holder = run_folder.Run(config.thresholds_dir or run.directory, run.config)
+    holder = run.elsewhere(config.thresholds_dir)
     if config.thresholds_dir or holder.has_thresholds:
         return holder.thresholds(), holder.directory / run_folder.THRESHOLDS
     return np.full(len(run.class_names), 0.5), None
@@ -187,12 +188,13 @@ def lines_of(reasons: dict[str, str]) -> list[str]:
 
 
 def decoded(
-    paths: "list[ImageFiles]", preparation: "Preparation", config: Config, workers: int
-) -> Iterator[tuple[int, dict[int, "np.ndarray | str"]]]:
+    paths: "list[ImageFiles]", preparations: "list[Preparation]", config: Config, workers: int
+) -> Iterator[tuple[int, dict[int, "list[np.ndarray] | str"]]]:
     """Decode images in threads, at most two batches ahead of who asks, so that memory stays small.
 
     Yields:
-        The number of a batch and, by position, each image's pixels (H, W, C) uint8, or why it cannot be decoded.
+        The number of a batch and, by position, an image's pixels (H, W, C) uint8 in each preparation, or why it cannot
+        be decoded.
     """
     from collections import deque
     from concurrent.futures import ThreadPoolExecutor
@@ -200,9 +202,9 @@ def decoded(
 
     from data.images import ImageError, prepare
 
-    def pixels(path: "ImageFiles") -> "np.ndarray | str":
+    def pixels(path: "ImageFiles") -> "list[np.ndarray] | str":
         try:
-            return prepare(path, preparation)
+            return [prepare(path, preparation) for preparation in preparations]
         except ImageError as error:
             return str(error)
 
@@ -219,12 +221,12 @@ def decoded(
 
 def write_predictions(
     config: Config,
-    class_names: list[str],
+    run: "Run",
     output_csv: Path,
     ids: list[str],
     paths: "list[ImageFiles]",
     thresholds: "np.ndarray",
-    model: Any,
+    predictor: "Predictor",
     batches: Any,
     rates: Any = None,
 ) -> dict[int, str]:
@@ -244,9 +246,10 @@ def write_predictions(
     from data.parallel import shown
     from training.devices import jit_compile
 
-    model.compile(jit_compile=jit_compile("auto"))
+    for model in predictor.models:
+        model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
-    columns = ["Id", "Predicted", *(["classes", *class_names] if table else [])]
+    columns = ["Id", "Predicted", *(["classes", *run.class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
     bad: dict[int, str] = {}
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -257,10 +260,10 @@ def write_predictions(
             # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
             if bad and config.on_bad_image == "stop":
                 continue
-            found = scored(model, batch, config.batch_size, rates)
+            found = scored(predictor, batch, config.batch_size, rates)
             for position in batch:
                 if position in found:
-                    writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
+                    writer.writerow([ids[position], *cells(found[position], thresholds, run, table)])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
@@ -270,29 +273,28 @@ def write_predictions(
     return bad
 
 
-def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int, rates: Any) -> dict[int, "np.ndarray"]:
+def scored(
+    predictor: "Predictor", batch: dict[int, "list[np.ndarray] | str"], batch_size: int, rates: Any
+) -> dict[int, "np.ndarray"]:
     """The probabilities (K,) of each image of a batch that could be decoded, corrected for `rates` if there are any."""
-    import numpy as np
-
     import metrics
-    from data.batches import score
 
     good = {position: image for position, image in batch.items() if not isinstance(image, str)}
     if not good:
         return {}
-    scores = score(model, iter([np.stack(list(good.values()))]), batch_size)
+    scores = predictor.score(list(good.values()), batch_size)
     return dict(zip(good, scores if rates is None else metrics.with_class_rates(scores, *rates), strict=True))
 
 
-def cells(scores: "np.ndarray", thresholds: "np.ndarray", class_names: list[str], table: bool) -> list[str]:
+def cells(scores: "np.ndarray", thresholds: "np.ndarray", run: "Run", table: bool) -> list[str]:
     """An image's predicted class ids and, in a table, their names and all scores (K,)."""
     import metrics
 
     chosen = metrics.predict(scores, thresholds).nonzero()[0]
-    ids = " ".join(map(str, chosen))
+    ids = " ".join(str(run.class_ids[place]) for place in chosen)
     if not table:
         return [ids]
-    return [ids, ";".join(class_names[index] for index in chosen), *(f"{value:.6g}" for value in scores)]
+    return [ids, ";".join(run.class_names[place] for place in chosen), *(f"{value:.6g}" for value in scores)]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Config:
     white_level: str = "auto"  # of 16-bit images: auto, from a sample of the set; dtype, its range; or a number
     val_fraction: Fraction = 0.15  # share of the rows for validation, unless the CSV has a split column
     test_fraction: Fraction = 0.15  # share of the rows for the final test
-    folds: NonNegativeInt = 0  # cross-validation folds to draw as well; 0: none
+    folds: NonNegativeInt = 0  # cross-validation folds to draw of the rows that are not test; 0: none
     group_pattern: str = ""  # regular expression that finds the group in an Id, as "^[^_]+"; empty: from the CSV
     near_duplicates: Literal["off", "join"] = "off"  # join keeps images that look the same in one split
     keep_split_from: Path | None = None  # an earlier cache: its images keep split and fold, new ones are added
@@ -224,7 +224,7 @@ def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
     for title, (columns, body) in division_tables(table, division.split).items():
         tables.show(title, columns, body)
     if division.fold is not None:
-        numbers = sorted(set(division.fold.tolist()))
+        numbers = sorted({*division.fold.tolist()} - {-1})
         print("Folds: " + ", ".join(f"{fold}: {(division.fold == fold).sum():,} images" for fold in numbers) + "\n")
     for text in division_warnings(table, division.split):
         warn(text)

@@ -1,5 +1,6 @@
 """A run on disk: its config, model, scores and thresholds. A copied folder works without its cache."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -41,6 +42,38 @@ class Run:
         self.report_dir = self.directory / "report"
 
     @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return self.directory.resolve().name
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for messages."""
+        return str(self.directory)
+
+    def elsewhere(self, directory: Path | None) -> "Run":
+        """The same run with the thresholds of another folder; None for its own."""
+        other = copy.copy(self)
+        other.directory = Path(directory or self.directory)
+        return other
+
+    @property
+    def members(self) -> list[dict[str, str]]:
+        """The runs that thresholds are chosen for, by name and by a digest of what made each."""
+        return [{"run": self.name, "digest": _digest(self.config)}]
+
+    @property
+    def class_ids(self) -> list[int]:
+        """The ids of the classes, (K): their places among all classes, where the run knows only part of them."""
+        names = self.cache.get("all_class_names", [])
+        known = {name: place for place, name in enumerate(names)}
+        return [known.get(name, place) for place, name in enumerate(self.class_names)]
+
+    def words(self) -> list[str]:
+        """What there is to say of how the scores came about, in lines."""
+        return []
+
+    @property
     def training_counts(self) -> np.ndarray:
         """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
@@ -56,9 +89,12 @@ class Run:
         """
         if path is None:
             return None
-        counts = self.cache["counts"]["train"]
-        trained = np.asarray(counts["positives"]) / np.maximum(counts["known"], 1)
-        return trained, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+        return self.training_rates, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+
+    @property
+    def training_rates(self) -> np.ndarray:
+        """Share of positives among the training rows whose label is known, (K,) float64."""
+        return self.training_counts / np.maximum(self.cache["counts"]["train"]["known"], 1)
 
     @property
     def warnings(self) -> list[str]:
@@ -104,9 +140,13 @@ class Run:
         """The tuned thresholds, (K,) float64, in the order of the classes.
 
         Raises:
-            InputError: thresholds.json is missing, names other classes, or holds something else than numbers 0 to 1.
+            InputError: thresholds.json is missing, is of other runs that were joined, names other classes, or holds
+                something else than numbers 0 to 1.
         """
         path = self.directory / THRESHOLDS
+        if others := self.thresholds_of_others:
+            why = "which were trained again since" if others == self.name else f"not of {self.name}"
+            raise InputError(f"{path} holds the thresholds of {others}, {why}; run thresholds.py on these runs")
         stored = read_json(path)
         values = stored.get("thresholds") if isinstance(stored, dict) else None
         if not isinstance(values, dict) or set(values) != set(self.class_names):
@@ -127,15 +167,29 @@ class Run:
         return path
 
     @property
+    def thresholds_of_others(self) -> str:
+        """The names of the joined runs that thresholds.json is for, if they are not these; else nothing."""
+        stored = self._thresholds_file()
+        runs = stored.get("runs") if stored else None
+        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+            return ""
+        digests = sorted(str(run.get("digest")) for run in runs)
+        ours = sorted(member["digest"] for member in self.members)
+        return "" if digests == ours else " + ".join(str(run.get("run")) for run in runs)
+
+    @property
     def thresholds_edited(self) -> bool:
         """Whether thresholds.json is there and does not hold what `save_thresholds` wrote."""
-        if not self.has_thresholds:
-            return False
+        stored = self._thresholds_file()
+        return self.has_thresholds and (not stored or stored.get("digest") != _digest(stored.get("thresholds")))
+
+    def _thresholds_file(self) -> dict[str, Any] | None:
+        """What thresholds.json holds; None where it is missing or damaged."""
         try:
             stored = read_json(self.directory / THRESHOLDS)
         except InputError:
-            return True
-        return not isinstance(stored, dict) or stored.get("digest") != _digest(stored.get("thresholds"))
+            return None
+        return stored if isinstance(stored, dict) else None
 
     def load_model(self) -> Any:
         """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
@@ -235,9 +289,9 @@ def open_run(run_dir: Path) -> Run:
     return Run(run_dir, config)
 
 
-def _digest(thresholds: Any) -> str:
-    """A digest of thresholds by class name, by which a later edit is known, however the file is laid out."""
-    return hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
+def _digest(content: Any) -> str:
+    """A digest of thresholds or of a config, by which another one is known, however its file is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _run_config(run_dir: Path) -> dict[str, Any] | None:

@@ -22,26 +22,23 @@ FEW = 10  # below this many positives a tuned threshold is named as a guess
 
 @dataclass(frozen=True)
 class Config:
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished
+    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
     # per_class: the highest F1 of each class; rate_match: as many as in training; shrink: between the two; fixed: one
     method: Literal["shrink", "per_class", "rate_match", "fixed"] = "shrink"  # shrink holds best on new images
     strength: PositiveFloat = 20.0  # shrink: positives at which the highest F1 and the rate count alike
     fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
-    output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder
+    output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder, see docs/several_runs.md
     overwrite: bool = False  # replace a thresholds.json that was edited by hand
 
 
 def main(config: Config) -> None:
-    import numpy as np
-
+    import joined_runs
     import metrics
     import run_folder
     from data.faults import InputError
 
-    if len(config.run_dirs) != 1:
-        raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but thresholds are chosen for one run at a time")
-    run = run_folder.open_run(config.run_dirs[0])
-    folder = run_folder.Run(config.output_dir or run.directory, run.config)
+    run = joined_runs.open_runs(config.run_dirs)
+    folder = run.elsewhere(config.output_dir)
     earlier = folder.has_thresholds
     # What this script wrote, it can write again; a person's edits would be lost.
     if folder.thresholds_edited and not config.overwrite:
@@ -49,20 +46,26 @@ def main(config: Config) -> None:
             f"{folder.directory / run_folder.THRESHOLDS} was edited by hand; give --overwrite to replace it, "
             "or another --output_dir"
         )
+    if folder.thresholds_of_others not in ("", run.name) and not config.overwrite:
+        raise InputError(
+            f"{folder.directory / run_folder.THRESHOLDS} holds the thresholds of {folder.thresholds_of_others}; give "
+            "--overwrite to replace it, or another --output_dir"
+        )
+    for text in run.words():
+        print(text)
     scored = run.scores("val")
     positives = (scored.labels == 1).sum(axis=0)
     if not positives.any():
-        raise InputError(f"{run.directory}: no validation image has a label, so there is nothing to tune thresholds on")
+        raise InputError(f"{run.place}: no validation image has a label, so there is nothing to tune thresholds on")
     options: dict[str, Any] = {"threshold": config.fixed_threshold} if config.method == "fixed" else {}
     if config.method in ("rate_match", "shrink"):
-        counts = run.cache["counts"]["train"]
-        options["rates"] = np.asarray(counts["positives"]) / np.maximum(counts["known"], 1)
+        options["rates"] = run.training_rates
     if config.method == "shrink":
         options["strength"] = config.strength
     try:
         thresholds = fit(scored.labels, scored.scores, config.method, **options)
     except ValueError as error:
-        raise InputError(f"{run.directory}, validation scores: {error}; train the run again") from None
+        raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
     figures = {"at_0.5": metrics.summary(scored.labels, scored.scores, UNTUNED)}
     figures["tuned"] = metrics.summary(scored.labels, scored.scores, thresholds)
     untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
@@ -73,7 +76,7 @@ def main(config: Config) -> None:
     path = folder.save_thresholds(thresholds, config.method, details)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")
     elsewhere = {"thresholds_dir": config.output_dir} if config.output_dir else {}
-    header.next_command("evaluate.py", run_dirs=run.directory, **elsewhere)
+    header.next_command("evaluate.py", run_dirs=config.run_dirs, **elsewhere)
 
 
 def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", **options: Any) -> "np.ndarray":

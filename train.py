@@ -25,6 +25,10 @@ class Config:
     run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
     seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
+    classes: tuple[str, ...] = ("all",)  # all, large, small (cut at large_from), or names or ids; runs are joined later
+    large_from: NonNegativeInt = 0  # training images in the cache from which a class is large; 0: the classes' mean
+    negatives: NonNegativeFloat = 3.0  # part of the classes: images without any shown for one with a class; 0: all
+    fold: NonNegativeInt | None = None  # the fold that is val; in a cache without test rows it is test, the next val
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "cnn"  # see docs/models.md
     loss: Loss = "weighted_bce"  # see docs/losses.md
@@ -95,10 +99,12 @@ class Config:
 
 def main(config: Config) -> None:
     from data import cache as caches
+    from data import partition
     from training import memory
 
     memory.keep_freed_memory()
     cache = caches.open_cache(config.cache_dir)
+    cache, part = partition.part_of(cache, config.classes, config.large_from, config.fold)
     rows = usable_rows(config, cache)
 
     from training.inputs import Inputs
@@ -129,7 +135,7 @@ def main(config: Config) -> None:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in inputs.words():
+    for text in part + inputs.words():
         print(text)
     show_cost(config, model)
     if earlier:
@@ -158,8 +164,8 @@ def usable_rows(config: Config, cache) -> dict:
     for split in ("train", "val"):
         if not (cache.labels[rows[split]] == 1).any():
             raise InputError(
-                f"{config.cache_dir}: its {split} split has no image with a label, so there is nothing to "
-                f"{'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
+                f"{config.cache_dir}: its {split} split has no image with a label of its classes, so there is nothing "
+                f"to {'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
             )
     return rows
 

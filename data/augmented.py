@@ -18,13 +18,14 @@ INDEX_COLUMNS = ("id", "parents", "copy", "operation", "parameters")
 
 
 class AugmentedSet:
-    """M new images. Open it with `open_augmented`.
+    """M new images, those whose parents all train. Open it with `open_augmented`.
 
     Attributes:
         directory: its folder.
         meta: what augmented.json says.
         ids: M ids. parents: for each the cache positions of one or two training rows.
         labels: (M, K) uint8 of 0, 1 or 255, or float32 with shares between 0 and 1 for soft labels.
+        left_out: images on disk that are not among the M, as the fold that the cache is seen with judges a parent.
     """
 
     def __init__(
@@ -35,16 +36,18 @@ class AugmentedSet:
         parents: list[list[int]],
         labels: np.ndarray,
         pixels: PixelFiles,
+        places: np.ndarray,
     ) -> None:
         self.directory, self.meta, self.ids, self.parents, self.labels = directory, meta, ids, parents, labels
-        self._pixels = pixels
+        self.left_out = len(pixels) - len(places)
+        self._pixels, self._places = pixels, places
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Copy rows (n,) out of the memory maps, (n, H, W, C) uint8: see `PixelFiles.gather`."""
-        return self._pixels.gather(rows)
+        return self._pixels.gather(self._places[rows])
 
 
 def augmented_dir(cache_dir: Path, tag: str) -> Path:
@@ -80,17 +83,24 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
             f"{directory} is damaged: {len(pixels)} images, {len(labels)} label rows and {len(ids)} index rows; "
             f"{_again(tag)}"
         )
-    return AugmentedSet(directory, meta, ids, _parents(cache, directory, ids, names), labels, pixels)
+    parents = _parents(cache, directory, ids, names)
+    # Where the cache is seen with a fold, a parent that trains in the cache's own split may judge.
+    places = np.flatnonzero([all(cache.split[parent] == "train" for parent in own) for own in parents])
+    kept_ids, kept_parents = [ids[place] for place in places], [parents[place] for place in places]
+    return AugmentedSet(directory, meta, kept_ids, kept_parents, labels[places], pixels, places)
 
 
 def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str]]) -> list[list[int]]:
-    """The cache positions of the parents; one outside train would teach what validation and test judge by."""
-    places = {name: place for place, name in enumerate(cache.ids)}
+    """The cache positions of the parents; one outside train would teach what validation and test judge by.
+
+    What counts is the cache's own split, by which the set was made.
+    """
+    places, split = {name: place for place, name in enumerate(cache.ids)}, cache.own_split
     leaks = [
-        f"{new}: its parent {name} " + (f"lies in {cache.split[places[name]]}" if name in places else "is not there")
+        f"{new}: its parent {name} " + (f"lies in {split[places[name]]}" if name in places else "is not there")
         for new, own in zip(ids, names, strict=True)
         for name in own
-        if name not in places or cache.split[places[name]] != "train"
+        if name not in places or split[places[name]] != "train"
     ]
     if leaks:
         raise InputError(listing(f"{directory} holds images of rows that are not in train; make it again:", leaks))

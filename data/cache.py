@@ -39,6 +39,7 @@ class Cache:
         class_names: K names.
         image_shape: height, width and channels.
         ids, split: (N) ids and the split of each row, train, val or test.
+        own_split: (N) what index.csv says; `split` differs from it in a view, see `data.cache_view`.
         converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
         fold: (N,) int64, -1 for a row outside the folds, or None without folds.
         labels: (N, K) uint8, 0, 1, or 255 for unknown.
@@ -55,7 +56,7 @@ class Cache:
         self.converted: Callable[[np.ndarray], np.ndarray] = lambda stored: stored
         self._table = table
         self.ids = [row[0] for row in table]
-        self.split = [row[1] for row in table]
+        self.split = self.own_split = [row[1] for row in table]
         self.fold = np.array([int(row[2]) for row in table], dtype=np.int64) if table[0][2] else None
         self._pixels = pixels
         if len(pixels) != len(table) or len(labels) != len(table):

@@ -11,7 +11,7 @@ from data.decoding import decoder_versions
 from data.faults import Faults, InputError
 from data.images import Preparation
 from data.labels import LabelTable
-from data.splits import SPLITS, draw_folds, draw_split
+from data.splits import SPLITS, draw_folds, draw_folds_beside_test, draw_split
 
 
 class Earlier:
@@ -140,12 +140,12 @@ class Earlier:
     ) -> np.ndarray | None:
         old = self.cache.fold
         if old is None:
-            return draw_folds(labels, units, folds, seed) if folds else None
+            return draw_folds_beside_test(labels, units, split, folds, seed) if folds else None
         there = int(old.max()) + 1
         if folds not in (0, there):
             raise InputError(f"folds = {folds}, but {self.name} has {there}, which they keep; give --folds {there}")
         fixed = np.where(rows >= 0, old[rows], -1)
-        # Where a CSV's own folds left test rows out, new test rows stay out too.
+        # Where the earlier folds left test rows out, new test rows stay out too.
         outside = (rows >= 0) & (fixed < 0)
         if (old < 0).any():
             outside |= (rows < 0) & (np.asarray(split) == "test")

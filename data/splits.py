@@ -140,6 +140,16 @@ def draw_folds(
     return _spread(drawn, judged, every_unit, np.where(every < 0, turns, every))
 
 
+def draw_folds_beside_test(
+    labels: np.ndarray, units: np.ndarray, split: Sequence[str], folds: int, seed: int
+) -> np.ndarray:
+    """Draw folds of the rows that are not test, as `draw_folds` does; (N,) int64, -1 for test rows."""
+    inside = np.asarray(split) != "test"
+    fold = np.full(len(inside), -1, dtype=np.int64)
+    fold[inside] = draw_folds(np.asarray(labels)[inside], np.asarray(units)[inside], folds, seed)
+    return fold
+
+
 def _spread(parts: np.ndarray, units: np.ndarray, every_unit: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The part of every row: that of its unit, or of `others` where no row of its unit was dealt to a part.
 

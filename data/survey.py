@@ -19,7 +19,7 @@ from data.images import ImageError, ImageFiles, ImageInfo, Preparation, files_of
 from data.labels import LabelTable
 from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
 from data.parallel import in_parallel
-from data.splits import check_given_split, draw_folds, draw_split, units
+from data.splits import check_given_split, draw_folds_beside_test, draw_split, units
 
 FILES_A_TASK = 64
 
@@ -191,7 +191,7 @@ def divide(
     split = table.split or draw_split(table.labels, joined, val_fraction, test_fraction, seed)
     fold = table.fold
     if fold is None and folds:
-        fold = draw_folds(table.labels, joined, folds, seed)
+        fold = draw_folds_beside_test(table.labels, joined, split, folds, seed)
     return Division(joined, split, fold)
 
 

@@ -12,6 +12,10 @@ TOOK_PART = {
     "val": "No test scores are stored. The validation images chose epoch and thresholds: these figures are optimistic.",
     "train": "Only scores of training images are stored, so these figures say little about new images.",
 }
+TUNED = (
+    "No run that scored an image had trained on it or chosen its epoch by it. But {count:,} of the images also chose "
+    "the thresholds, as val images of other runs: the tuned figures are optimistic, those at 0.5 and mAP are honest."
+)
 WARNED = "They chose neither epoch nor thresholds. Whether these figures are honest depends on what training warned of:"
 
 
@@ -25,7 +29,11 @@ class Chart:
 
 
 def sentences(
-    split: str, figures: dict[str, dict[str, dict[str, float]]], classes: int, warnings: Sequence[str]
+    split: str,
+    figures: dict[str, dict[str, dict[str, float]]],
+    classes: int,
+    warnings: Sequence[str],
+    tuned_on: int = 0,
 ) -> list[str]:
     """What the figures say, for someone who reads nothing else.
 
@@ -34,6 +42,7 @@ def sentences(
         figures: split → "0.5" or "tuned" → `metrics.summary`.
         classes: K.
         warnings: what the run was warned of, so that its test images may have had a part in training.
+        tuned_on: images of the split that also chose the thresholds, where several runs are joined.
     """
     plain, tuned = figures[split]["0.5"], figures[split].get("tuned")
     judged = tuned or plain
@@ -41,7 +50,8 @@ def sentences(
     text += f" with tuned thresholds ({plain['macro_f1']:.3f} at 0.5)." if tuned else " at threshold 0.5."
     text += f" In {percent(judged['subset_accuracy'])} of the images every label is right"
     text += f" (at 0.5: {percent(plain['subset_accuracy'])})." if tuned else "."
-    said = [text, WARNED if warnings and split == "test" else TOOK_PART[split]]
+    part = WARNED if warnings and split == "test" else TOOK_PART[split]
+    said = [text, TUNED.format(count=tuned_on) if tuned_on and split == "test" else part]
     said += [f"Warning: {warning}" for warning in warnings]
     absent = classes - int(plain["classes_with_positives"])
     if absent:
@@ -73,6 +83,7 @@ def render(
     charts: list[Chart],
     made_by: dict[str, Any],
     warnings: Sequence[str],
+    tuned_on: int = 0,
 ) -> str:
     """The page as HTML: text escaped, charts inside, nothing loaded from elsewhere.
 
@@ -83,7 +94,7 @@ def render(
         by_thresholds: "0.5" or "tuned" → the rows of `metrics.per_class`, with "training_images" added, in their order.
         charts: what is drawn below the tables.
         made_by: names and values that describe how the run was made.
-        warnings: as for `sentences`.
+        warnings, tuned_on: as for `sentences`.
     """
     import jinja2
 
@@ -99,7 +110,7 @@ def render(
     return environment.get_template(TEMPLATE).render(
         name=name,
         split=split,
-        sentences=sentences(split, figures, len(rows), warnings),
+        sentences=sentences(split, figures, len(rows), warnings, tuned_on),
         figures=figures,
         thresholds=list(by_thresholds),
         rows=rows,

@@ -213,7 +213,7 @@ def test_mistakes_are_said_in_a_line(tmp_path):
         (directory / "thresholds.json").write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=message):
             evaluated(directory)
-    with pytest.raises(InputError, match="2 runs"):
+    with pytest.raises(InputError, match="twice"):
         evaluate.main(evaluate.Config(run_dirs=(directory, directory)))
     with pytest.raises(InputError, match=r"thresholds\.json does not exist"):
         evaluated(directory, thresholds_dir=tmp_path)

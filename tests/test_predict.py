@@ -233,7 +233,7 @@ def test_no_other_file_is_replaced(trained, image_dir, tmp_path):
     [
         ({"output_csv": Path("predictions.txt")}, "must end in .csv"),
         ({"image_dir": Path("nowhere")}, "nowhere is not a folder"),
-        ({"run_dirs": (Path("a"), Path("b"))}, "2 runs"),
+        ({"run_dirs": ()}, "run_dirs is empty"),
         ({"run_dirs": (Path("nowhere"),)}, "nowhere is not a run"),
         ({"sample_file": Path("nowhere.csv")}, "nowhere.csv cannot be read: No such file"),
     ],
@@ -258,7 +258,7 @@ def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
         "data.images.prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
     )
     paths = [image_dir / str(number) for number in range(100)]
-    batches = predict.decoded(paths, PREPARATION, predict.Config(batch_size=4), workers=2)
+    batches = predict.decoded(paths, [PREPARATION], predict.Config(batch_size=4), workers=2)
     number, first = next(batches)
     assert (number, list(first)) == (0, [0, 1, 2, 3])
     assert len(asked) <= 4 + 2 * 4 + 2

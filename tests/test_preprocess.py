@@ -96,7 +96,8 @@ def test_a_set_becomes_a_cache(made, pictures, capsys):
     assert {split: len(cache.rows(split)) for split in ("train", "val", "test")} == pytest.approx(
         {"train": 21, "val": 4.5, "test": 4.5}, abs=2
     )
-    assert set(cache.fold.tolist()) == {0, 1, 2}
+    assert set(cache.fold.tolist()) == {-1, 0, 1, 2}
+    np.testing.assert_array_equal(cache.fold == -1, np.array(cache.split) == "test")
     for row in (0, 13, 29):
         expected = prepare(made.image(f"{row:03d}.png"), Preparation(16, "stretch", "rgb"))
         np.testing.assert_array_equal(cache.gather(np.array([row]))[0], expected)

@@ -255,7 +255,7 @@ def test_mistakes_are_said_in_a_line(tmp_path: Path) -> None:
     for name, text in (("no_val", "no val scores"), ("empty", "no validation image"), ("nan", "nan|finite|number")):
         with pytest.raises(InputError, match=text):
             thresholds.main(thresholds.Config(run_dirs=(runs[name],)))
-    with pytest.raises(InputError, match="2 runs"):
+    with pytest.raises(InputError, match="stored no train scores"):
         thresholds.main(thresholds.Config(run_dirs=(runs["nan"], runs["empty"])))
     with pytest.raises(InputError, match="fixed_threshold"):
         header.check(thresholds.Config(fixed_threshold=1.5), "the header")

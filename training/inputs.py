@@ -11,6 +11,7 @@ from data.augmented import open_augmented
 from data.cache import Cache
 from data.faults import InputError
 from data.mixing import Online
+from data.partition import is_part, sampled_negatives
 from data.sampling import epoch_length, repeats
 from data.training_set import TrainingSet
 
@@ -41,10 +42,19 @@ class Inputs:
         self.left_out = len(rows) - len(known)
         if len(set(config.augmented)) < len(config.augmented):
             raise InputError(f"augmented = {', '.join(config.augmented)}: a set is named twice")
-        self.images = TrainingSet(cache, known, [open_augmented(cache, tag) for tag in config.augmented])
-        self.expected = repeats(
-            config.sampling, self.images.labels, config.repeat_threshold, config.max_copies, config.seed
-        )
+        augmented = [open_augmented(cache, tag) for tag in config.augmented]
+        self.augmented_left_out = sum(each.left_out for each in augmented)
+        self.images = TrainingSet(cache, known, augmented)
+        labels = self.images.labels
+        self.expected = repeats(config.sampling, labels, config.repeat_threshold, config.max_copies, config.seed)
+        self.thinned = ""
+        if is_part(cache):
+            every, self.expected = self.expected, sampled_negatives(labels, self.expected, config.negatives)
+            if (fewer := self.expected < every).any():
+                self.thinned = (
+                    f"Images without any of these classes: {self.expected[fewer].sum():,.0f} of "
+                    f"{every[fewer].sum():,.0f} an epoch, drawn anew each time"
+                )
 
     def counts(self) -> tuple[np.ndarray, np.ndarray]:
         """Positives and negatives a class that an epoch shows, (K,) float64; shares of soft labels count as such."""
@@ -68,6 +78,10 @@ class Inputs:
         if config.augmented:
             named = ", ".join(config.augmented)
             said.append(f"With the augmented images of {named}: {len(self.images):,} training images")
+        if self.augmented_left_out:
+            said.append(f"{self.augmented_left_out:,} more are left out, as they were made of images that judge here")
+        if self.thinned:
+            said.append(self.thinned)
         if config.sampling != "all":
             least, most = self.expected.min(), self.expected.max()
             length = epoch_length(self.expected)

@@ -1,0 +1,49 @@
+"""The models of one or more runs as one: pixels in, joined probabilities out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.faults import InputError
+from data.preparation import Preparation
+from joined_runs import JoinedRuns
+from run_folder import Run
+
+
+class Predictor:
+    """The models of one or more runs, each loaded once: pixels in, joined probabilities out.
+
+    Attributes:
+        preparations: the different ways in which the runs prepare an image, P of them.
+        models: R Keras models.
+
+    Raises:
+        InputError: a model cannot be loaded, or the runs take other channels, which no one image has.
+    """
+
+    def __init__(self, run: Run) -> None:
+        runs = run.runs if isinstance(run, JoinedRuns) else [run]
+        self._columns = run.columns if isinstance(run, JoinedRuns) else [np.arange(len(run.class_names))]
+        self._classes = len(run.class_names)
+        prepared = [Preparation.from_dict(each.preparation) for each in runs]
+        for each, preparation in zip(runs, prepared, strict=True):
+            files, first = (
+                f"{', '.join(one.channel_names)}{one.pattern and f' ({one.pattern})'}"
+                for one in (preparation, prepared[0])
+            )
+            if files != first:
+                raise InputError(f"{each.directory} takes the channels {files}, but {runs[0].directory} takes {first}")
+        self.preparations = list(dict.fromkeys(prepared))
+        self._ways = [self.preparations.index(preparation) for preparation in prepared]
+        self.models = [each.load_model() for each in runs]
+
+    def score(self, images: Sequence[Sequence[np.ndarray]], batch_size: int) -> np.ndarray:
+        """The probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8."""
+        from data.batches import score
+
+        totals, counts = np.zeros((len(images), self._classes)), np.zeros(self._classes)
+        for model, way, columns in zip(self.models, self._ways, self._columns, strict=True):
+            pixels = np.stack([ways[way] for ways in images])
+            totals[:, columns] += score(model, iter([pixels]), batch_size)
+            counts[columns] += 1
+        return (totals / counts).astype(np.float32)
