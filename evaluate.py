@@ -1,7 +1,8 @@
 """Judge a run by its stored scores, at 0.5 and at the tuned thresholds: python evaluate.py --run_dirs runs/cnn
 
 Prints the figures of every split and every class, and writes a report (index.html), metrics.json, per_class.csv and
-charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0.
+charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of labels, these are
+figures of the cache's classes; each level has a row of its own.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Config:
 def main(config: Config) -> None:
     import run_folder
     from data.faults import InputError
-    from report import page
+    from report import levels, page
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is judged at a time")
@@ -43,16 +44,20 @@ def main(config: Config) -> None:
     figures, classes = computed(run, scored, choices)
     show_summary(run, figures)
     show_classes(judged, classes[judged])
-    said = page.sentences(judged, figures, len(run.class_names), run.warnings)
+    by_level = level_figures(run, scored, choices) if run.tree else {}
+    if by_level:
+        levels.show(judged, by_level[judged], {row["class"] for row in classes[judged]["0.5"]})
+    said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings)
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=run.directory)
 
-    write_metrics(output_dir, judged, figures, classes, {"warnings": run.warnings, **header.record(config)})
+    more = {"levels": by_level} if by_level else {}
+    write_metrics(output_dir, judged, figures, classes, {**more, "warnings": run.warnings, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])
-    write_page(output_dir, run, judged, figures, classes[judged], charts)
+    write_page(output_dir, run, judged, figures, classes[judged], charts, by_level.get(judged, {}))
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
     header.next_command("predict.py", run_dirs=run.directory, **elsewhere, image_dir="NEW_IMAGES")
@@ -78,23 +83,36 @@ def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -
     Raises:
         InputError: a score is nan.
     """
-    import metrics
     from data.faults import InputError
+    from report import levels
 
     figures: dict = {}
     classes: dict = {}
     training = run.training_counts
-    order = sorted(range(len(training)), key=lambda index: -int(training[index]))
     for split, stored in scored.items():
         figures[split], classes[split] = {}, {}
         for name, cuts in choices.items():
             try:
-                figures[split][name] = metrics.summary(stored.labels, stored.scores, cuts)
-                rows = metrics.per_class(stored.labels, stored.scores, cuts, run.class_names)
+                figures[split][name] = levels.class_summary(run.tree, stored.labels, stored.scores, cuts)
+                rows = levels.class_rows(run.tree, stored.labels, stored.scores, cuts, run.class_names)
             except ValueError as error:
                 raise InputError(f"{run.directory}, {split} scores: {error}; train the run again") from None
+            order = sorted(range(len(rows)), key=lambda index: -int(training[index]))
             classes[split][name] = [{"training_images": int(training[index]), **rows[index]} for index in order]
     return figures, classes
+
+
+def level_figures(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -> dict[str, dict[str, list]]:
+    """Split → choice of thresholds → `report.levels.level_figures`."""
+    from report import levels
+
+    return {
+        split: {
+            name: levels.level_figures(run.tree, stored.labels, stored.scores, cuts, run.class_names)
+            for name, cuts in choices.items()
+        }
+        for split, stored in scored.items()
+    }
 
 
 def show_summary(run: "Run", figures: dict) -> None:
@@ -216,7 +234,9 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
     return charts
 
 
-def write_page(output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"]) -> None:
+def write_page(
+    output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"], by_level: dict
+) -> None:
     """Write index.html."""
     from data.files import write_text
     from report import page
@@ -229,7 +249,7 @@ def write_page(output_dir: Path, run: "Run", split: str, figures: dict, classes:
     }
     write_text(
         output_dir / "index.html",
-        page.render(run.directory.resolve().name, split, figures, classes, charts, made_by, run.warnings),
+        page.render(run.directory.resolve().name, split, figures, classes, charts, made_by, run.warnings, by_level),
     )
 
 

@@ -13,7 +13,7 @@ class LevelLoss(keras.losses.Loss):
     """The weighted mean over levels of each level's mean loss over its known labels.
 
     A node's loss is MCLoss of Giunchiglia and Lukasiewicz, "Coherent hierarchical multi-label classification networks"
-    (NeurIPS 2020, eq. 3): its probability is the highest of all nodes below it and its own, but where it is positive
+    (NeurIPS 2020): its probability is the highest of all nodes below it and its own, but where it is positive
     that maximum runs only over those that are positive as well. Else a wrong child could make a parent's loss small,
     and be raised for it. Any loss that is linear in the label will do, such as `bce` and `weighted_bce`.
 

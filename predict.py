@@ -2,7 +2,7 @@
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
 class; and predictions.csv.json, which says what made it. format="challenge" writes Id,Predicted only, in the order of
-sample_file.
+sample_file. A run over a tree of labels adds a column parents, and their scores; its class ids are those of the cache.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def main(config: Config) -> None:
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches)
+    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, model, batches)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -217,7 +217,7 @@ def decoded(
 
 def write_predictions(
     config: Config,
-    class_names: list[str],
+    run: "Run",
     output_csv: Path,
     ids: list[str],
     paths: "list[ImageFiles]",
@@ -243,7 +243,8 @@ def write_predictions(
 
     model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
-    columns = ["Id", "Predicted", *(["classes", *class_names] if table else [])]
+    above = ["parents"] if run.tree else []
+    columns = ["Id", "Predicted", *(["classes", *above, *run.class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
     bad: dict[int, str] = {}
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -257,7 +258,7 @@ def write_predictions(
             found = scored(model, batch, config.batch_size)
             for position in batch:
                 if position in found:
-                    writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
+                    writer.writerow([ids[position], *cells(found[position], thresholds, run, table)])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
@@ -279,15 +280,17 @@ def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int) ->
     return dict(zip(good, score(model, iter([np.stack(list(good.values()))]), batch_size), strict=True))
 
 
-def cells(scores: "np.ndarray", thresholds: "np.ndarray", class_names: list[str], table: bool) -> list[str]:
-    """An image's predicted class ids and, in a table, their names and all scores (K,)."""
-    import metrics
+def cells(scores: "np.ndarray", thresholds: "np.ndarray", run: "Run", table: bool) -> list[str]:
+    """An image's predicted class ids and, in a table, their names, what a tree has above them, and all scores (K,)."""
+    from report import levels
 
-    chosen = metrics.predict(scores, thresholds).nonzero()[0]
-    ids = " ".join(map(str, chosen))
+    chosen = levels.predictions(run.tree, scores[None], thresholds)[0].nonzero()[0].tolist()
+    classes = [index for index in chosen if not run.tree or index < run.tree.classes]
+    ids = " ".join(map(str, classes))
     if not table:
         return [ids]
-    return [ids, ";".join(class_names[index] for index in chosen), *(f"{value:.6g}" for value in scores)]
+    named = [classes, *([chosen[len(classes) :]] if run.tree else [])]
+    return [ids, *(";".join(run.class_names[i] for i in each) for each in named), *(f"{value:.6g}" for value in scores)]
 
 
 if __name__ == "__main__":

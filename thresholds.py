@@ -34,9 +34,9 @@ class Config:
 def main(config: Config) -> None:
     import numpy as np
 
-    import metrics
     import run_folder
     from data.faults import InputError
+    from report import levels
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but thresholds are chosen for one run at a time")
@@ -63,12 +63,14 @@ def main(config: Config) -> None:
         thresholds = fit(scored.labels, scored.scores, config.method, **options)
     except ValueError as error:
         raise InputError(f"{run.directory}, validation scores: {error}; train the run again") from None
-    figures = {"at_0.5": metrics.summary(scored.labels, scored.scores, UNTUNED)}
-    figures["tuned"] = metrics.summary(scored.labels, scored.scores, thresholds)
+    figures = {"at_0.5": levels.class_summary(run.tree, scored.labels, scored.scores, UNTUNED)}
+    figures["tuned"] = levels.class_summary(run.tree, scored.labels, scored.scores, thresholds)
     untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
 
     show_classes(config.method, run.class_names, scored, thresholds)
     show_figures(config.method, figures, untuned, positives)
+    if run.tree:
+        print(f"These are figures of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
     details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
     path = folder.save_thresholds(thresholds, config.method, details)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")

@@ -70,8 +70,8 @@ class LevelLogits(layers.Layer):
     A step is one gated recurrent unit (Cho et al., EMNLP 2014), the same for all levels. Level l reads the features of
     the image and what level l − 1 carries down: its hidden state, and its decision, the probabilities of its nodes. The
     logits of a level's nodes are read from its own hidden state. Nothing is carried into the first level. (Wehrmann,
-    Cerri and Barros, "Hierarchical multi-label classification networks", ICML 2018, unroll a recurrent net so, section
-    3.2, but carry the hidden state alone.)
+    Cerri and Barros, "Hierarchical multi-label classification networks", ICML 2018, unroll a recurrent net so, but
+    carry the hidden state alone.)
 
     Args:
         levels: (M,) the level of each node, from 1.

@@ -73,6 +73,7 @@ def render(
     charts: list[Chart],
     made_by: dict[str, Any],
     warnings: Sequence[str],
+    levels: dict[str, list[dict[str, Any]]] | None = None,
 ) -> str:
     """The page as HTML: text escaped, charts inside, nothing loaded from elsewhere.
 
@@ -84,6 +85,7 @@ def render(
         charts: what is drawn below the tables.
         made_by: names and values that describe how the run was made.
         warnings: as for `sentences`.
+        levels: "0.5" or "tuned" → `report.levels.level_figures`, of a run over a tree.
     """
     import jinja2
 
@@ -104,6 +106,7 @@ def render(
         thresholds=list(by_thresholds),
         rows=rows,
         charts=charts,
+        levels=list(zip(*(levels or {}).values(), strict=True)),
         made_by=made_by,
     )
 
