@@ -70,7 +70,7 @@ def main(config: Config) -> None:
     show_classes(config.method, run.class_names, scored, thresholds)
     show_figures(config.method, figures, untuned, positives)
     if run.tree:
-        print(f"These are figures of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
+        print(f"They are of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
     details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
     path = folder.save_thresholds(thresholds, config.method, details)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")

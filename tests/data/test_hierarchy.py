@@ -126,7 +126,8 @@ def test_a_view_of_a_cache_has_the_nodes_as_classes(made_cache, shell):
         (ROWS + "f,Uu\n", ["tree.csv, line 12: parent 'Uu' has no row of its own; did you mean 'U'?"]),
         (ROWS + ",U\nf,nowhere\n", [
             "tree.csv, line 12: the class is empty",
-            "tree.csv, line 13: parent 'nowhere' has no row of its own; give it one, with an empty parent if it is a top",
+            "tree.csv, line 13: parent 'nowhere' has no row of its own; give it one, with an empty parent if it is a "
+            "top",
         ]),
         (ROWS.replace("\n", ",x\n").replace("parent,x", "parent,colour"),
          ["tree.csv: unknown columns 'colour'; it may hold class and parent only"]),
