@@ -1,7 +1,8 @@
 """Judge a run by its stored scores, at 0.5 and at the tuned thresholds: python evaluate.py --run_dirs runs/cnn
 
 Prints the figures of every split and every class, and writes a report (index.html), metrics.json, per_class.csv and
-charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0.
+charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of labels, these are
+figures of the cache's classes; each level has a row of its own.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Config:
 def main(config: Config) -> None:
     import joined_runs
     from data.faults import InputError
-    from report import page, reliability
+    from report import levels, page, reliability
 
     run = joined_runs.open_runs(config.run_dirs)
     output_dir = config.output_dir or run.report_dir
@@ -44,7 +45,10 @@ def main(config: Config) -> None:
     figures, classes = computed(run, scored, choices)
     show_summary(run, figures)
     show_classes(judged, classes[judged])
-    said = page.sentences(judged, figures, len(run.class_names), run.warnings, tuned_on)
+    by_level = level_figures(run, scored, choices) if run.tree else {}
+    if by_level:
+        levels.show(judged, by_level[judged], {row["class"] for row in classes[judged]["0.5"]})
+    said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings, tuned_on)
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
@@ -52,11 +56,12 @@ def main(config: Config) -> None:
 
     calibrations = calibrated(run, scored)
     print(reliability.reading(calibrations[judged], judged))
-    more = {"calibration": calibrations, "warnings": run.warnings}
+    more = {"calibration": calibrations, **({"levels": by_level} if by_level else {}), "warnings": run.warnings}
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])
-    write_page(output_dir, run, judged, figures, classes[judged], charts, tuned_on)
+    parts = {"tuned_on": tuned_on, "levels": by_level.get(judged, {})}
+    write_page(output_dir, run, judged, figures, classes[judged], charts, parts)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
     header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
@@ -87,23 +92,36 @@ def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -
     Raises:
         InputError: a score is nan.
     """
-    import metrics
     from data.faults import InputError
+    from report import levels
 
     figures: dict = {}
     classes: dict = {}
     training = run.training_counts
-    order = sorted(range(len(training)), key=lambda index: -int(training[index]))
     for split, stored in scored.items():
         figures[split], classes[split] = {}, {}
         for name, cuts in choices.items():
             try:
-                figures[split][name] = metrics.summary(stored.labels, stored.scores, cuts)
-                rows = metrics.per_class(stored.labels, stored.scores, cuts, run.class_names)
+                figures[split][name] = levels.class_summary(run.tree, stored.labels, stored.scores, cuts)
+                rows = levels.class_rows(run.tree, stored.labels, stored.scores, cuts, run.class_names)
             except ValueError as error:
                 raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
+            order = sorted(range(len(rows)), key=lambda index: -int(training[index]))
             classes[split][name] = [{"training_images": int(training[index]), **rows[index]} for index in order]
     return figures, classes
+
+
+def level_figures(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -> dict[str, dict[str, list]]:
+    """Split → choice of thresholds → `report.levels.level_figures`."""
+    from report import levels
+
+    return {
+        split: {
+            name: levels.level_figures(run.tree, stored.labels, stored.scores, cuts, run.class_names)
+            for name, cuts in choices.items()
+        }
+        for split, stored in scored.items()
+    }
 
 
 def show_summary(run: "Run", figures: dict) -> None:
@@ -246,7 +264,7 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
 
 
 def write_page(
-    output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"], tuned_on: int
+    output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"], parts: dict
 ) -> None:
     """Write index.html."""
     from data.files import write_text
@@ -261,7 +279,7 @@ def write_page(
     }
     write_text(
         output_dir / "index.html",
-        page.render(run.name, split, figures, classes, charts, made_by, run.warnings, tuned_on),
+        page.render(run.name, split, figures, classes, charts, made_by, run.warnings, **parts),
     )
 
 

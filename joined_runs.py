@@ -53,6 +53,7 @@ class JoinedRuns(Run):
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
+        check_trees(runs)
         names = class_order(runs)
         others = "_".join(run.name for run in runs[1:])
         if len(others) > LONGEST_NAME:
@@ -138,6 +139,16 @@ class JoinedRuns(Run):
     @functools.cached_property
     def _by_split(self) -> dict[str, tuple[Scores, tuple[int, int]]]:
         return {}
+
+
+def check_trees(runs: Sequence[Run]) -> None:
+    """Refuse nodes of different trees, whose levels and parents have no meaning together."""
+    trees = [(run.cache.get("hierarchy"), run.class_names if run.tree else None) for run in runs]
+    if other := next((run for run, tree in zip(runs, trees, strict=True) if tree != trees[0]), None):
+        raise InputError(
+            f"{runs[0].directory} and {other.directory} cannot be joined: one was trained over a tree of labels, the "
+            "other over another or none"
+        )
 
 
 def class_order(runs: Sequence[Run]) -> list[str]:

@@ -195,14 +195,20 @@ def with_class_rates(scores: np.ndarray, trained: np.ndarray, new: np.ndarray) -
     return np.divide(for_it, for_it + against, out=np.zeros(scores.shape), where=for_it + against > 0)
 
 
-def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float) -> dict[str, float | int]:
+def summary(
+    labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float, predictions: np.ndarray | None = None
+) -> dict[str, float | int]:
     """The figures of one split at the given thresholds.
+
+    Args:
+        labels, scores, thresholds: see above.
+        predictions: (N, K) bool, where they are not those of the thresholds alone.
 
     Returns:
         "macro_f1", "micro_f1", "subset_accuracy", "mAP" (needs no threshold), "rows" (those with a known label),
         "classes_with_positives".
     """
-    predictions = predict(scores, thresholds)
+    predictions = predict(scores, thresholds) if predictions is None else predictions
     precisions = average_precision(labels, scores)
     return {
         "macro_f1": macro_f1(labels, predictions),
@@ -215,16 +221,25 @@ def summary(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | flo
 
 
 def per_class(
-    labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float, class_names: list[str]
+    labels: np.ndarray,
+    scores: np.ndarray,
+    thresholds: np.ndarray | float,
+    class_names: list[str],
+    predictions: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """One row a class, in the order of the classes.
+
+    Args:
+        labels, scores, thresholds: see above.
+        class_names: K names.
+        predictions: (N, K) bool, where they are not those of the thresholds alone.
 
     Returns:
         Rows with "class", "support" (known positives), "TP", "FP", "FN", "TN", "precision", "recall", "f1", "AP" (nan
         without positives) and "threshold".
     """
     cuts = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (labels.shape[1],))
-    counts = confusion(labels, predict(scores, cuts))
+    counts = confusion(labels, predict(scores, cuts) if predictions is None else predictions)
     precision, recall, f1 = precision_recall_f1(counts)
     precisions = average_precision(labels, scores)
     return [

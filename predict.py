@@ -2,7 +2,7 @@
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
 class; and predictions.csv.json, which says what made it. format="challenge" writes Id,Predicted only, in the order of
-sample_file.
+sample_file. A run over a tree of labels adds a column parents, and their scores; its class ids are those of the cache.
 """
 
 from collections.abc import Iterator
@@ -249,7 +249,8 @@ def write_predictions(
     for model in predictor.models:
         model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
-    columns = ["Id", "Predicted", *(["classes", *run.class_names] if table else [])]
+    above = ["parents"] if run.tree else []
+    columns = ["Id", "Predicted", *(["classes", *above, *run.class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
     bad: dict[int, str] = {}
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -287,14 +288,16 @@ def scored(
 
 
 def cells(scores: "np.ndarray", thresholds: "np.ndarray", run: "Run", table: bool) -> list[str]:
-    """An image's predicted class ids and, in a table, their names and all scores (K,)."""
-    import metrics
+    """An image's predicted class ids and, in a table, their names, what a tree has above them, and all scores (K,)."""
+    from report import levels
 
-    chosen = metrics.predict(scores, thresholds).nonzero()[0]
-    ids = " ".join(str(run.class_ids[place]) for place in chosen)
+    chosen = levels.predictions(run.tree, scores[None], thresholds)[0].nonzero()[0].tolist()
+    classes = [index for index in chosen if not run.tree or index < run.tree.classes]
+    ids = " ".join(str(run.class_ids[index]) for index in classes)
     if not table:
         return [ids]
-    return [ids, ";".join(run.class_names[place] for place in chosen), *(f"{value:.6g}" for value in scores)]
+    named = [classes, *([chosen[len(classes) :]] if run.tree else [])]
+    return [ids, *(";".join(run.class_names[i] for i in each) for each in named), *(f"{value:.6g}" for value in scores)]
 
 
 if __name__ == "__main__":

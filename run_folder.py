@@ -14,6 +14,7 @@ import numpy as np
 from data.class_values import read_class_values
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
+from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
 
@@ -40,6 +41,7 @@ class Run:
         self.class_names: list[str] = self.cache["class_names"]
         self.preparation: dict[str, Any] = self.cache["preparation"]
         self.report_dir = self.directory / "report"
+        self.tree: Tree | None = tree_of(self.cache)  # whose nodes the class names are; None without one
 
     @property
     def name(self) -> str:

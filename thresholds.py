@@ -33,9 +33,9 @@ class Config:
 
 def main(config: Config) -> None:
     import joined_runs
-    import metrics
     import run_folder
     from data.faults import InputError
+    from report import levels
 
     run = joined_runs.open_runs(config.run_dirs)
     folder = run.elsewhere(config.output_dir)
@@ -66,12 +66,14 @@ def main(config: Config) -> None:
         thresholds = fit(scored.labels, scored.scores, config.method, **options)
     except ValueError as error:
         raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
-    figures = {"at_0.5": metrics.summary(scored.labels, scored.scores, UNTUNED)}
-    figures["tuned"] = metrics.summary(scored.labels, scored.scores, thresholds)
+    figures = {"at_0.5": levels.class_summary(run.tree, scored.labels, scored.scores, UNTUNED)}
+    figures["tuned"] = levels.class_summary(run.tree, scored.labels, scored.scores, thresholds)
     untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
 
     show_classes(config.method, run.class_names, scored, thresholds)
     show_figures(config.method, figures, untuned, positives)
+    if run.tree:
+        print(f"They are of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
     details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
     path = folder.save_thresholds(thresholds, config.method, details)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")

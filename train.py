@@ -30,7 +30,7 @@ class Config:
     negatives: NonNegativeFloat = 3.0  # part of the classes: images without any shown for one with a class; 0: all
     fold: NonNegativeInt | None = None  # the fold that is val; in a cache without test rows it is test, the next val
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
-    model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "cnn"  # see docs/models.md
+    model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone", "hierarchical"] = "cnn"  # see docs/models.md
     loss: Loss = "weighted_bce"  # see docs/losses.md
     extra_losses: tuple[str, ...] = ()  # added to it with coefficients, such as soft_f1:0.5
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
@@ -83,6 +83,11 @@ class Config:
     backbone: str = "EfficientNetV2B0"  # backbone: any network of keras.applications
     weights: str = "none"  # resnet50, backbone: none, imagenet, or the path of a file
     trainable: Literal["all", "last_stage", "head"] = "all"  # resnet50, backbone: the rest keeps its weights
+    hierarchy: Path | None = None  # hierarchical: CSV class,parent of the tree, see docs/hierarchy.md
+    extractor: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "residual"  # hierarchical: below the head
+    head: Literal["recurrent", "flat"] = "recurrent"  # hierarchical: flat is as large, to compare with
+    units: PositiveInt = 128  # hierarchical: width of the hidden state
+    level_weights: tuple[NonNegativeFloat, ...] = ()  # hierarchical: of each level's loss, tops first; empty: equal
     operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way
@@ -105,6 +110,7 @@ def main(config: Config) -> None:
     memory.keep_freed_memory()
     cache = caches.open_cache(config.cache_dir)
     cache, part = partition.part_of(cache, config.classes, config.large_from, config.fold)
+    cache = with_tree(config, cache)
     rows = usable_rows(config, cache)
 
     from training.inputs import Inputs
@@ -115,7 +121,9 @@ def main(config: Config) -> None:
 
     import models
     import run_folder
+    from data import hierarchy
     from data.faults import InputError
+    from loss_formulas.by_level import LevelLoss
     from training import devices, fitting, loss_setup, priors, start_from
 
     loss = loss_setup.build(config, cache, inputs)
@@ -128,14 +136,19 @@ def main(config: Config) -> None:
     # Weights are worth something only behind the scaling that they were trained with.
     scaling = start_from.scaling(earlier) if earlier else cache.meta
     standard = {"mean": scaling["mean"], "std": scaling["std"]}
+    tree = hierarchy.tree_of(cache.meta)
+    given = {**standard, **(tree.tables() if tree else {})}
     try:
-        options = {name: getattr(config, name) for name in models.options_of(config.model) if name not in standard}
-        model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
+        if tree:
+            loss = LevelLoss(loss, **tree.tables(), level_weights=config.level_weights)
+        names = models.options_of(config.model, config.extractor)
+        options = {name: getattr(config, name) for name in names if name not in given}
+        model = models.build(config.model, cache.image_shape, len(cache.class_names), **given, **options)
     except ValueError as error:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in part + inputs.words():
+    for text in [*part, *([tree.words()] if tree else []), *inputs.words()]:
         print(text)
     show_cost(config, model)
     if earlier:
@@ -153,6 +166,26 @@ def main(config: Config) -> None:
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     header.next_command("thresholds.py", run_dirs=config.run_dir)
+
+
+def with_tree(config: Config, cache):
+    """The cache with the nodes of the tree as its classes, for the model that wants one; else the cache as it is."""
+    from data import hierarchy
+    from data.faults import InputError
+
+    if config.model != "hierarchical":
+        if config.hierarchy:
+            raise InputError(
+                f"hierarchy = {config.hierarchy}: model = {config.model} knows no tree; give --model hierarchical "
+                f"--extractor {config.model}"
+            )
+        return cache
+    if config.hierarchy is None:
+        raise InputError(
+            "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
+            "data/hpa_hierarchy.csv is that of the Human Protein Atlas"
+        )
+    return hierarchy.seen(cache, config.hierarchy)
 
 
 def usable_rows(config: Config, cache) -> dict:

@@ -5,7 +5,24 @@ from collections.abc import Callable
 
 import keras
 
-from models import backbone, cnn, residual, resnet50, vgg16
+from models import backbone, cnn, hierarchical, residual, resnet50, vgg16
+
+
+def _hierarchical(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    levels: hierarchical.Levels,
+    descendants: hierarchical.Descendants,
+    extractor: str = "residual",
+    head: hierarchical.Head = "recurrent",
+    units: int = 128,
+    **options,
+) -> keras.Model:
+    """A head for a tree on another model of the table; see `hierarchical.crowned` and, for the options, that model."""
+    if extractor == "hierarchical":
+        raise ValueError("extractor = hierarchical: a head for a tree cannot stand on another one")
+    return hierarchical.crowned(build(extractor, input_shape, classes, **options), levels, descendants, head, units)
+
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn.build,
@@ -13,6 +30,7 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "resnet50": resnet50.build,
     "residual": residual.build,
     "backbone": backbone.build,
+    "hierarchical": _hierarchical,
 }
 
 
@@ -32,15 +50,21 @@ def build(name: str, input_shape: tuple[int, int, int], classes: int, **options)
     return _builder(name)(input_shape=input_shape, classes=classes, **options)
 
 
-def options_of(name: str) -> list[str]:
+def options_of(name: str, extractor: str = "") -> list[str]:
     """The names of the options that a model takes beside shape and classes.
 
+    Args:
+        name: a key of `BUILDERS`.
+        extractor: the model below the head of a hierarchical one, whose options that one takes as well.
+
     Raises:
-        ValueError: the name is unknown.
+        ValueError: a name is unknown.
     """
-    return [
-        option for option in inspect.signature(_builder(name)).parameters if option not in ("input_shape", "classes")
-    ]
+    own = inspect.signature(_builder(name)).parameters.values()
+    names = [each.name for each in own if each.kind != each.VAR_KEYWORD]
+    if len(names) < len(own):
+        names += options_of(extractor)
+    return [option for option in names if option not in ("input_shape", "classes")]
 
 
 def _builder(name: str) -> Callable[..., keras.Model]:
@@ -52,4 +76,8 @@ def _builder(name: str) -> Callable[..., keras.Model]:
 def with_probabilities(model: keras.Model) -> keras.Model:
     """The same graph and weights with a sigmoid behind the logits: what `model.keras` holds."""
     probabilities = keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")(model.output)
+    constraint = model.output._keras_history.operation
+    if isinstance(constraint, hierarchical.MaxConstraint):
+        # A sigmoid may round equal logits at different places of an array to different neighbours.
+        probabilities = hierarchical.MaxConstraint(constraint.descendants, name="consistent")(probabilities)
     return keras.Model(model.input, probabilities, name=model.name)

@@ -55,7 +55,7 @@ def _operations(layer: keras.Layer) -> int:
     if isinstance(layer, layers.Dense):
         places = math.prod(layer.output.shape[1:-1])
         return 2 * places * math.prod(layer.kernel.shape)
-    return 0
+    return getattr(layer, "operations", 0)  # layers of ours count their own
 
 
 def _size(tensors) -> int:

@@ -84,6 +84,7 @@ def render(
     made_by: dict[str, Any],
     warnings: Sequence[str],
     tuned_on: int = 0,
+    levels: dict[str, list[dict[str, Any]]] | None = None,
 ) -> str:
     """The page as HTML: text escaped, charts inside, nothing loaded from elsewhere.
 
@@ -95,6 +96,7 @@ def render(
         charts: what is drawn below the tables.
         made_by: names and values that describe how the run was made.
         warnings, tuned_on: as for `sentences`.
+        levels: "0.5" or "tuned" → `report.levels.level_figures`, of a run over a tree.
     """
     import jinja2
 
@@ -115,6 +117,7 @@ def render(
         thresholds=list(by_thresholds),
         rows=rows,
         charts=charts,
+        levels=list(zip(*(levels or {}).values(), strict=True)),
         made_by=made_by,
     )
 

@@ -70,8 +70,9 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
     Raises:
         InputError: the run's model has other layers, or layers of other shapes.
     """
+    if "hierarchy" in run.cache and run.class_names != list(class_names):
+        raise InputError(f"start_from {run.directory} was trained with another tree; start with the same nodes")
     old = run.load_model()
-    output = model.output._keras_history.operation
     before, now = ({layer.name: layer for layer in each.layers if layer.weights} for each in (old, model))
     if set(before) != set(now):
         only = [f"{name} only there" for name in before if name not in now]
@@ -80,7 +81,7 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
     wanted = {name: layer.get_weights() for name, layer in now.items()}
     for name, layer in before.items():
         stored = layer.get_weights()
-        if name == output.name:
+        if name == "logits" and run.class_names != list(class_names):
             stored = [
                 _by_class(one, fresh, run.class_names, class_names)
                 for one, fresh in zip(stored, wanted[name], strict=False)
