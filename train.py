@@ -61,6 +61,9 @@ class Config:
     backbone: str = "EfficientNetV2B0"  # backbone: any network of keras.applications
     weights: str = "none"  # resnet50, backbone: none, imagenet, or the path of a file
     trainable: Literal["all", "last_stage", "head"] = "all"  # resnet50, backbone: the rest keeps its weights
+    head_units: NonNegativeInt = 0  # resnet50, backbone: width of a hidden dense layer behind the features; 0: none
+    head_epochs: NonNegativeInt = 0  # resnet50, backbone: epochs on the head alone, before `epochs` on what trains
+    fine_tune_factor: PositiveFloat = 0.1  # on the learning rate after head_epochs
     operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way
@@ -94,8 +97,9 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
-    from training import devices, fitting, start_from
+    from training import devices, fitting, phases, start_from
 
+    phases.check(config)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
@@ -112,7 +116,7 @@ def main(config: Config) -> None:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in inputs.words():
+    for text in inputs.words() + phases.words(config):
         print(text)
     show_cost(config, model)
     if earlier:
@@ -125,9 +129,9 @@ def main(config: Config) -> None:
         show_weights(cache, inputs, **loss_parameters)
     made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
     run_folder.create_run(config.run_dir, made, config.overwrite)
-    history = fitting.fit(config, cache, rows, inputs.batches(), model, loss)
-    show_curves(config.run_dir, history, config.epochs)
-    fitting.store_scores(config, cache, rows, model)
+    fitted = phases.fit(config, cache, rows, inputs, model, loss)
+    show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+    fitting.store_scores(config, fitted.images, rows, fitted.model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     header.next_command("thresholds.py", run_dirs=config.run_dir)
