@@ -24,6 +24,7 @@ class Config:
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
     model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "cnn"  # see docs/models.md
     loss: Literal["bce", "weighted_bce"] = "weighted_bce"  # see losses.py
+    label_smoothing: Fraction = 0.0  # share of each known label that is spread evenly over yes and no
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
     epochs: PositiveInt = 30  # passes over the training images, at most
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
@@ -97,7 +98,7 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
-    from training import devices, fitting, phases, start_from
+    from training import devices, fitting, phases, smoothing, start_from
 
     phases.check(config)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
@@ -110,6 +111,8 @@ def main(config: Config) -> None:
     standard = {"mean": scaling["mean"], "std": scaling["std"]}
     try:
         loss = losses.build(config.loss, **loss_parameters)
+        if config.label_smoothing:
+            loss = smoothing.Smoothed(loss, config.label_smoothing)
         options = {name: getattr(config, name) for name in models.options_of(config.model) if name not in standard}
         model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
     except ValueError as error:
@@ -122,7 +125,8 @@ def main(config: Config) -> None:
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
-        start_from.priors(model, *inputs.counts(), **loss_parameters)
+        counts = smoothing.smoothed_counts(*inputs.counts(), config.label_smoothing)
+        start_from.priors(model, *counts, **loss_parameters)
     for text in notes + warnings:
         print(f"Warning: {text}")
     if "positive_weights" in loss_parameters:
