@@ -8,14 +8,15 @@ import numpy as np
 from data.files import written_aside
 from data.parallel import shown
 
-CHUNK = 256  # images a file; what an interrupted computation loses is less than that
+CHUNK = 64  # images a file at least; what an interrupted computation loses is less than a file
+MOST_FILES = 256  # open at once
 
 
 class FeatureFiles:
     """The features of n images in v views each, float32 (n, v, D), in chunk files. Made by `computed`."""
 
-    def __init__(self, paths: Sequence[Path], count: int) -> None:
-        self.count = count
+    def __init__(self, paths: Sequence[Path], chunk: int) -> None:
+        self._chunk = chunk
         self._chunks = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
 
     def gather(self, places: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
@@ -29,10 +30,10 @@ class FeatureFiles:
         """
         places, views = np.broadcast_arrays(places, views)
         result = np.empty((len(places), self._chunks[0].shape[-1]), dtype=np.float32)
-        owners = places // CHUNK
+        owners = places // self._chunk
         for number in np.unique(owners):
             mine = owners == number
-            result[mine] = self._chunks[number][places[mine] % CHUNK, views[mine]]
+            result[mine] = self._chunks[number][places[mine] % self._chunk, views[mine]]
         return result
 
 
@@ -75,12 +76,11 @@ def computed(
         compute: from places (m,) int64 to features (m, v, D).
         description: what is computed, for the lines of progress.
     """
-    starts = range(0, count, CHUNK)
-    sizes = [min(CHUNK, count - start) for start in starts]
+    chunk = max(CHUNK, -(-count // MOST_FILES))
+    starts = range(0, count, chunk)
+    sizes = [min(chunk, count - start) for start in starts]
     paths = [directory / f"{start:09d}.npy" for start in starts]
-    missing = [
-        number for number, path in enumerate(paths) if not _holds(path, (sizes[number], *shape))
-    ]  # fmt: skip
+    missing = [number for number, path in enumerate(paths) if not _holds(path, (sizes[number], *shape))]
 
     def write() -> Iterator[tuple[int, None]]:
         for position, number in enumerate(missing):
@@ -91,7 +91,7 @@ def computed(
 
     for _ in shown(write(), [sizes[number] for number in missing], description):
         pass
-    return FeatureFiles(paths, count)
+    return FeatureFiles(paths, chunk)
 
 
 def _holds(path: Path, shape: tuple[int, ...]) -> bool:

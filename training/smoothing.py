@@ -1,4 +1,4 @@
-"""Label smoothing: targets that are not quite sure (Szegedy et al., "Rethinking the Inception architecture", CVPR 2016).
+"""Label smoothing: targets that are not quite sure (Szegedy et al., "Rethinking the Inception architecture", 2016).
 
 For labels that do not exclude one another each is a choice of two, so a share s of each is spread over yes and no:
 y becomes y(1 − s) + s/2, which keeps scores away from 0 and 1 where labels are sometimes wrong.

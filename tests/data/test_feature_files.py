@@ -32,6 +32,13 @@ def test_any_places_and_views_are_gathered(tmp_path):
     np.testing.assert_array_equal(files.gather(places), expected[places, 0])
 
 
+def test_large_sets_keep_few_files_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_files, "MOST_FILES", 2)
+    files = stored(tmp_path, made, count=11)
+    assert len(list(tmp_path.iterdir())) == 2
+    np.testing.assert_array_equal(files.gather(np.arange(11), 1), made(np.arange(11))[:, 1])
+
+
 def test_several_files_have_one_numbering(tmp_path):
     files = [stored(tmp_path / "a", made), stored(tmp_path / "b", lambda places: made(places, 7000))]
     table = FeatureTable(files, owners=np.array([0, 1, 0, 1]), places=np.array([8, 1, 2, 9]))
