@@ -33,6 +33,7 @@ class Config:
     model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone", "hierarchical"] = "cnn"  # see docs/models.md
     loss: Loss = "weighted_bce"  # see docs/losses.md
     extra_losses: tuple[str, ...] = ()  # added to it with coefficients, such as soft_f1:0.5
+    label_smoothing: Fraction = 0.0  # share of each known label that is spread evenly over yes and no
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
     epochs: PositiveInt = 30  # passes over the training images, at most
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
@@ -83,6 +84,9 @@ class Config:
     backbone: str = "EfficientNetV2B0"  # backbone: any network of keras.applications
     weights: str = "none"  # resnet50, backbone: none, imagenet, or the path of a file
     trainable: Literal["all", "last_stage", "head"] = "all"  # resnet50, backbone: the rest keeps its weights
+    head_units: NonNegativeInt = 0  # resnet50, backbone: width of a hidden dense layer behind the features; 0: none
+    head_epochs: NonNegativeInt = 0  # resnet50, backbone: epochs on the head alone, before `epochs` on what trains
+    fine_tune_factor: PositiveFloat = 0.1  # on the learning rate after head_epochs
     hierarchy: Path | None = None  # hierarchical: CSV class,parent of the tree, see docs/hierarchy.md
     extractor: Literal["cnn", "vgg16", "resnet50", "residual", "backbone"] = "residual"  # hierarchical: below the head
     head: Literal["recurrent", "flat"] = "recurrent"  # hierarchical: flat is as large, to compare with
@@ -124,10 +128,12 @@ def main(config: Config) -> None:
     from data import hierarchy
     from data.faults import InputError
     from loss_formulas.by_level import LevelLoss
-    from training import devices, fitting, loss_setup, priors, start_from
+    from loss_formulas.smoothing import Smoothed, smoothed
+    from training import devices, fitting, loss_setup, phases, priors, start_from
 
     loss = loss_setup.build(config, cache, inputs)
 
+    phases.check(config)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
@@ -141,6 +147,8 @@ def main(config: Config) -> None:
     try:
         if tree:
             loss = LevelLoss(loss, **tree.tables(), level_weights=config.level_weights)
+        if config.label_smoothing:
+            loss = Smoothed(loss, config.label_smoothing)
         names = models.options_of(config.model, config.extractor)
         options = {name: getattr(config, name) for name in names if name not in given}
         model = models.build(config.model, cache.image_shape, len(cache.class_names), **given, **options)
@@ -148,21 +156,21 @@ def main(config: Config) -> None:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in [*part, *([tree.words()] if tree else []), *inputs.words()]:
+    for text in [*part, *([tree.words()] if tree else []), *inputs.words(), *phases.words(config)]:
         print(text)
     show_cost(config, model)
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
-        priors.start(model, loss, inputs.images.labels, inputs.expected)
+        priors.start(model, loss, smoothed(inputs.images.labels, config.label_smoothing), inputs.expected)
     for text in notes + warnings:
         print(f"Warning: {text}")
     show_weights(cache, inputs, loss)
     made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
     run_folder.create_run(config.run_dir, made, config.overwrite)
-    history = fitting.fit(config, cache, rows, inputs.batches(), model, loss)
-    show_curves(config.run_dir, history, config.epochs)
-    fitting.store_scores(config, cache, rows, model)
+    fitted = phases.fit(config, cache, rows, inputs, model, loss)
+    show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+    fitting.store_scores(config, fitted.images, rows, fitted.model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     header.next_command("thresholds.py", run_dirs=config.run_dir)

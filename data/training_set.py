@@ -33,6 +33,11 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def sources(self) -> list[tuple[Cache | AugmentedSet, np.ndarray]]:
+        """Where the images are, the cache first, and in each the positions of those that are taken, in this order."""
+        return self._sources
+
     def gather(self, places: np.ndarray) -> np.ndarray:
         """Copy images out of the memory maps: (b,) places from 0 to n − 1 to (b, H, W, C) uint8."""
         if len(self._sources) == 1:

@@ -40,7 +40,7 @@ class LevelLoss(LabelLoss):
         if getattr(type(inner), "elements", None) is not ElementLoss.elements:
             raise ValueError(f"loss {inner.name} is not a sum over labels, so it cannot be taken of each level")
         super().__init__(inner.name)
-        self.inner, levels = inner, np.asarray(levels)
+        self.inner, self.soft_labels, levels = inner, inner.soft_labels, np.asarray(levels)
         self.descendants = np.asarray(descendants, dtype=np.int32)
         depth = int(levels.max())
         weights = np.asarray(level_weights or (1.0,) * depth, dtype=np.float64)

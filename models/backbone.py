@@ -48,8 +48,9 @@ def build(
     weights: str = "none",
     trainable: Trainable = "all",
     dropout: float = 0.0,
+    head_units: int = 0,
 ) -> keras.Model:
-    """A backbone, its mean over all places, dropout and a dense layer. Stock layers only.
+    """A backbone, its mean over all places, dropout and a dense layer, or two. Stock layers only.
 
     Args:
         input_shape: (height, width, channels), uint8; height and width may be None.
@@ -61,6 +62,7 @@ def build(
         trainable: `all`, `last_stage` (the layers at the smallest resolution, and the head), or `head`. What is frozen
             keeps its batch normalisation in inference mode.
         dropout: fraction of the features that is dropped in training.
+        head_units: width of a hidden dense layer behind the features, 0 for none.
 
     Returns:
         A functional model, uint8 (N, height, width, channels) to float32 logits (N, K).
@@ -88,6 +90,8 @@ def build(
         _take_weights(network, _pretrained(backbone, weights), channels, blue_first)
     _freeze(network, inputs, trainable)
     x = layers.GlobalAveragePooling2D(name="features")(network.output)
+    if head_units:
+        x = layers.Dense(head_units, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)

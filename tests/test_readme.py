@@ -53,6 +53,8 @@ def copy(tmp_path_factory, made_set) -> Path:
 
 def run(command: str, folder: Path) -> None:
     command = INSTEAD.get(command, command)
+    # Nothing is fetched.
+    command = command.replace("--weights imagenet", "--weights none")
     if command.startswith("python train.py"):
         command += " --epochs 1"
     if command.startswith("python preprocess.py") and "--size" not in command:

@@ -3,7 +3,9 @@
 import csv
 import io
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -65,15 +67,22 @@ class SplitMetrics(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Writes `history.csv`, a row an epoch, anew each epoch, and keeps the rows in `rows`."""
+    """Writes `history.csv`, a row an epoch, anew each epoch, and keeps the rows in `rows`.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of history.csv.
+        before: the rows of earlier phases.
+        phase: the name of this one, for a column of its own; empty for none.
+    """
+
+    def __init__(self, path: Path, before: Sequence[dict[str, Any]] = (), phase: str = "") -> None:
         super().__init__()
-        self.path = path
-        self.rows: list[dict[str, float]] = []
+        self.path, self.phase = path, {"phase": phase} if phase else {}
+        self.rows: list[dict[str, Any]] = list(before)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
+        numbers = {name: float(value) for name, value in logs.items()}
+        self.rows.append({"epoch": epoch + 1, **self.phase, **numbers})
         write_table(self.path, self.rows)
 
 
@@ -87,11 +96,13 @@ class Progress(keras.callbacks.Callback):
         epochs: how many there will be at most.
         images: training rows an epoch.
         plain: whether to print a line an epoch.
+        first: epochs of an earlier phase, whose rows of timing.csv stay.
     """
 
-    def __init__(self, path: Path, epochs: int, images: int, plain: bool) -> None:
+    def __init__(self, path: Path, epochs: int, images: int, plain: bool, first: int = 0) -> None:
         super().__init__()
         self.path, self.epochs, self.images, self.plain = path, epochs, images, plain
+        self.before = read_table(path)[:first] if first else []
         self.rows: list[dict[str, float]] = []
         self.started = self.trained = 0.0
 
@@ -113,7 +124,7 @@ class Progress(keras.callbacks.Callback):
                 "images_per_second": round(rate, 1),
             }
         )
-        write_table(self.path, self.rows)
+        write_table(self.path, [*self.before, *self.rows])
         # The first epoch also compiles, so a later one tells more about those to come.
         seconds = [row["training_seconds"] + row["metrics_seconds"] for row in self.rows]
         left = (self.epochs - epoch - 1) * float(np.mean(seconds[1:] or seconds))
@@ -124,8 +135,8 @@ class Progress(keras.callbacks.Callback):
                 f"subset accuracy {logs['val_subset_accuracy']:.4f}  {whole:.1f} s  {rate:.0f} images/s  "
                 f"at most {duration(left)} left"
             )
-        elif epoch == 0 and self.epochs > 1:
-            print(f"\n{self.epochs - 1} more epochs take at most {duration(left)}")
+        elif len(self.rows) == 1 and self.epochs > epoch + 1:
+            print(f"\n{self.epochs - epoch - 1} more epochs take at most {duration(left)}")
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -139,7 +150,13 @@ class EpochEnd(keras.callbacks.Callback):
         self.progress.finish_epoch(epoch, logs)
 
 
-def write_table(path: Path, rows: list[dict[str, float]]) -> None:
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows that `write_table` wrote, as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows as a CSV; what a row lacks becomes an empty cell."""
     text = io.StringIO()
     columns = dict.fromkeys(name for row in rows for name in row)

@@ -1,6 +1,10 @@
 """Fitting a model to batches, with all that goes on beside it, and scoring every split at the end."""
 
 import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,9 +18,38 @@ from data.faults import InputError
 from training import callbacks, devices, optimizers
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training run; a run of one phase is `Phase()`.
+
+    Attributes:
+        name: the column `phase` of history.csv; empty for no such column.
+        epochs: at most; 0 for those of the header.
+        factor: on the learning rate.
+        before: the rows of history.csv of the phases before, whose numbering goes on. Their best weights, of the whole
+            model, are then in the checkpoint, and are kept unless an epoch of this phase is better.
+    """
+
+    name: str = ""
+    epochs: int = 0
+    factor: float = 1.0
+    before: Sequence[dict[str, Any]] = ()
+
+
+def best_weights(run_dir: Path) -> Path:
+    """The weights of the best epoch."""
+    return Path(run_dir) / "checkpoint" / "best.weights.h5"
+
+
 def fit(
-    config: Any, cache: Cache, rows: dict[str, np.ndarray], batches: Any, model: keras.Model, loss: keras.losses.Loss
-) -> list[dict[str, float]]:
+    config: Any,
+    cache: Cache,
+    rows: dict[str, np.ndarray],
+    batches: Any,
+    model: keras.Model,
+    loss: keras.losses.Loss,
+    phase: Phase = Phase(),
+) -> list[dict[str, Any]]:
     """Train, and leave the model with the weights of its best epoch by validation mAP.
 
     Args:
@@ -24,18 +57,21 @@ def fit(
         cache: where the images are. rows: the cache positions of each split.
         batches: an endless `TrainingBatches`.
         model: of logits, not compiled. loss: a loss on logits.
+        phase: which part of the run this is.
 
     Returns:
-        The rows of history.csv.
+        The rows of history.csv, those of the phases before included.
 
     Raises:
         InputError: a setting of the optimizer cannot be, the batch does not fit, or training diverged.
     """
-    steps = config.steps_per_epoch or batches.steps_per_epoch
+    steps, done = config.steps_per_epoch or batches.steps_per_epoch, len(phase.before)
+    epochs = phase.epochs or config.epochs
     # A step of the optimizer takes the gradients of several batches where they are accumulated.
-    total = max(1, config.epochs * steps // config.accumulation)
+    total = max(1, epochs * steps // config.accumulation)
     try:
-        rate = optimizers.schedule(config.schedule, config.learning_rate, total, config.warmup_fraction)
+        highest = config.learning_rate * phase.factor
+        rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction)
         optimizer = optimizers.build(
             config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,
             config.accumulation,
@@ -43,20 +79,23 @@ def fit(
     except ValueError as error:
         raise InputError(str(error)) from None
     model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
-    best_path = config.run_dir / "checkpoint" / "best.weights.h5"
+    best_path = best_weights(config.run_dir)
     best_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout.isatty()
     progress = callbacks.Progress(
-        config.run_dir / "timing.csv", config.epochs, steps * batches.batch_size, plain=not terminal
+        config.run_dir / "timing.csv", done + epochs, steps * batches.batch_size, plain=not terminal, first=done
     )
-    history = callbacks.History(config.run_dir / run_folder.HISTORY)
+    history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
     watch = {"monitor": "val_mAP", "mode": "max"}
+    earlier_best = max((row["val_mAP"] for row in phase.before), default=None)
     used = [
         progress,
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema else []),
         callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every),
         history,
-        keras.callbacks.ModelCheckpoint(best_path, save_best_only=True, save_weights_only=True, **watch),
+        keras.callbacks.ModelCheckpoint(
+            best_path, save_best_only=True, save_weights_only=True, initial_value_threshold=earlier_best, **watch
+        ),
     ]
     if config.patience:
         used.append(keras.callbacks.EarlyStopping(patience=config.patience, **watch))
@@ -64,13 +103,17 @@ def fit(
     with devices.out_of_memory(config.batch_size):
         model.fit(
             batches,
-            epochs=config.epochs,
+            initial_epoch=done,
+            epochs=done + epochs,
             steps_per_epoch=steps,
             shuffle=False,
             callbacks=used,
             verbose=1 if terminal else 0,
         )
-    model.load_weights(best_path)
+    with warnings.catch_warnings():
+        # The best epoch may be of an earlier phase, whose optimizer was another.
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        model.load_weights(best_path)
     return history.rows
 
 

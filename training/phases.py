@@ -1,0 +1,135 @@
+"""The phases of a training run: all at once, the head alone on stored features, or the head first and then the rest.
+
+A new head's first gradients are large and would spoil pretrained weights behind it, so it is trained alone until it is
+worth following, and what follows takes small steps (Howard and Ruder, "ULMFiT", ACL 2018, call it gradual unfreezing).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import models
+from data.cache import Cache
+from data.faults import InputError
+from training import features, fitting
+from training.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training gave: the rows of history.csv, and with what the images of the cache are scored.
+
+    `images` and `model` are the cache and the whole model, or stored features and a head, which give the same logits.
+    The whole model has the weights of the best epoch in either case.
+    """
+
+    history: list[dict[str, Any]]
+    images: Cache | features.FeatureCache
+    model: keras.Model
+
+
+def check(config: Any) -> None:
+    """Refuse settings of train.py's header that no phase can follow.
+
+    Raises:
+        InputError: `head_epochs` without a part to freeze, or online operations where features are stored.
+    """
+    freezes = "trainable" in models.options_of(config.model, config.extractor)
+    if config.head_epochs and not freezes:
+        named = ", ".join(name for name in models.BUILDERS if "trainable" in models.options_of(name, "cnn"))
+        raise InputError(
+            f"head_epochs = {config.head_epochs}: {config.model} has no part that could stay frozen meanwhile; "
+            f"it is for {named}"
+        )
+    if not freezes or config.trainable != "head":
+        return
+    if config.head_epochs:
+        raise InputError(
+            f"head_epochs = {config.head_epochs}: with trainable = head every epoch is the head's; give --epochs, or "
+            "--trainable all"
+        )
+    if reason := features.refusal(config):
+        raise InputError(f"trainable = head: {reason}")
+
+
+def words(config: Any) -> list[str]:
+    """What a user should know of the phases before they begin, in lines."""
+    said = []
+    if config.head_epochs:
+        way = "through the frozen network each time" if features.refusal(config) else "on stored features"
+        said.append(
+            f"First {config.head_epochs} epochs on the head alone, {way}; then {config.epochs} with trainable = "
+            f"{config.trainable} at {config.fine_tune_factor:g} of the learning rate"
+        )
+    heads = config.head_epochs or (
+        "trainable" in models.options_of(config.model, config.extractor) and config.trainable == "head"
+    )
+    if heads and config.weights == "none" and config.start_from is None:
+        said.append("Warning: weights = none, so what is frozen keeps the random weights that it starts with")
+    return said
+
+
+def fit(
+    config: Any,
+    cache: Cache,
+    rows: dict[str, np.ndarray],
+    inputs: Inputs,
+    model: keras.Model,
+    loss: keras.losses.Loss,
+) -> Fitted:
+    """Train in the phases that the header asks for, and leave the model with the weights of the best epoch of all.
+
+    Args:
+        config: the header of train.py, which `check` let pass.
+        cache: where the images are. rows: the cache positions of each split.
+        inputs: what trains.
+        model: of logits, not compiled; changed in place. loss: a loss on logits.
+
+    Raises:
+        InputError: as `fitting.fit`.
+    """
+    if "trainable" in models.options_of(config.model, config.extractor) and config.trainable == "head":
+        return _head(config, cache, rows, inputs, model, loss, fitting.Phase())
+    before: list[dict[str, Any]] = []
+    if config.head_epochs:
+        first = fitting.Phase("head", config.head_epochs)
+        if features.refusal(config):
+            with _frozen(features.extractor(model)):
+                before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first)
+        else:
+            before = _head(config, cache, rows, inputs, model, loss, first).history
+    phase = (
+        fitting.Phase(config.trainable, factor=config.fine_tune_factor, before=before) if before else fitting.Phase()
+    )
+    batches = inputs.batches()
+    # The second phase goes on with the batches where the first one ended.
+    batches.start_step = len(before) * (config.steps_per_epoch or batches.steps_per_epoch)
+    return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase), cache, model)
+
+
+def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase) -> Fitted:
+    """Train the head on stored features."""
+    stored = features.Stored(config, cache, rows, inputs, model)
+    batches, head = stored.batches(), features.head(model)
+    print(f"{head.input_shape[1]:,} features a view, {len(stored.views)} views a training image: {stored.directory}")
+    history = fitting.fit(config, stored.images, rows, batches, head, loss, phase)
+    # The head's layers are the model's own; the checkpoint is to hold the whole model.
+    model.save_weights(fitting.best_weights(config.run_dir))
+    return Fitted(history, stored.images, head)
+
+
+@contextmanager
+def _frozen(network: keras.Model) -> Iterator[None]:
+    """Freeze a network's layers, batch normalisation in inference mode included, and set them back."""
+    flags = [layer.trainable for layer in network.layers]
+    for layer in network.layers:
+        layer.trainable = False
+    try:
+        yield
+    finally:
+        for layer, flag in zip(network.layers, flags, strict=True):
+            layer.trainable = flag
