@@ -54,6 +54,7 @@ class Config:
     max_weight: PositiveFloat = 20.0  # the largest class weight that a scheme may give
     batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
+    pyramid_levels: tuple[PositiveInt, ...] = ()  # all: maxima over grids, such as 1 2 4: docs/any_size.md; empty: none
     dropout: Fraction = 0.3  # dropped fraction of the features, or of the hidden dense layers
     dense_units: PositiveInt = 4096  # vgg16: width of its two hidden dense layers
     width: PositiveFloat = 1.0  # residual: factor on the channels

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 
 from models import backbone, cnn, residual, resnet50, vgg16
+from models.pyramid import SpatialPyramidPooling  # noqa: F401  registered, so that a saved model of it opens
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn.build,
@@ -41,6 +42,12 @@ def options_of(name: str) -> list[str]:
     return [
         option for option in inspect.signature(_builder(name)).parameters if option not in ("input_shape", "classes")
     ]
+
+
+def least_side(name: str, network: str) -> int:
+    """The smallest height and width, pixels, that a model takes; `network` is that of a backbone."""
+    sides = {"backbone": backbone.least_side(network), "resnet50": backbone.least_side("ResNet50")}
+    return sides[name] if name in sides else inspect.getmodule(_builder(name)).SMALLEST
 
 
 def _builder(name: str) -> Callable[..., keras.Model]:

@@ -15,6 +15,7 @@ def build(
     weights: str = "none",
     trainable: backbone.Trainable = "all",
     dropout: float = 0.0,
+    pyramid_levels: Sequence[int] = (),
 ) -> keras.Model:
     """As `backbone.build`, which says what the options are and what it raises."""
-    return backbone.build(input_shape, classes, mean, std, "ResNet50", weights, trainable, dropout)
+    return backbone.build(input_shape, classes, mean, std, "ResNet50", weights, trainable, dropout, pyramid_levels)
