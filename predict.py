@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from data.faults import Faults
     from data.images import ImageFiles, Preparation
+    from data.views import Views
     from run_folder import Run
 
 
@@ -36,11 +37,15 @@ class Config:
 
 
 def main(config: Config) -> None:
+    from functools import partial
+
     import run_folder
     from data.channels import brief
     from data.faults import InputError, listing
     from data.files import write_json
     from data.images import Preparation
+    from data.views import Views
+    from training.devices import jit_compile
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run predicts at a time")
@@ -50,13 +55,17 @@ def main(config: Config) -> None:
     thresholds, thresholds_file = chosen_thresholds(config, run)
     ids, paths = chosen_images(config, preparation)
     model = run.load_model()  # before the images are read, which may take far longer
+    model.compile(jit_compile=jit_compile("auto"))
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
         refuse(paths, damaged_headers(paths, preparation, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     batches = decoded(paths, preparation, config, workers)
-    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, model, batches)
+    if run.views != Views():
+        print(f"Scores: {run.views}, as the run's own")
+    scoring = partial(scored, model, config.batch_size, run.views)
+    bad = write_predictions(config, run.class_names, output_csv, ids, paths, thresholds, scoring, batches)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -222,10 +231,13 @@ def write_predictions(
     ids: list[str],
     paths: "list[ImageFiles]",
     thresholds: "np.ndarray",
-    model: Any,
+    scoring: Any,
     batches: Any,
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
+
+    Args:
+        scoring: gives the probabilities (K,) of each image of a batch that could be decoded, by its position.
 
     Returns:
         Position and reason of each image that cannot be decoded.
@@ -239,9 +251,7 @@ def write_predictions(
     from data.faults import InputError
     from data.files import written_aside
     from data.parallel import shown
-    from training.devices import jit_compile
 
-    model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
     columns = ["Id", "Predicted", *(["classes", *class_names] if table else [])]
     sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
@@ -254,7 +264,7 @@ def write_predictions(
             # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
             if bad and config.on_bad_image == "stop":
                 continue
-            found = scored(model, batch, config.batch_size)
+            found = scoring(batch)
             for position in batch:
                 if position in found:
                     writer.writerow([ids[position], *cells(found[position], thresholds, class_names, table)])
@@ -267,16 +277,25 @@ def write_predictions(
     return bad
 
 
-def scored(model: Any, batch: dict[int, "np.ndarray | str"], batch_size: int) -> dict[int, "np.ndarray"]:
-    """The probabilities (K,) of each image of a batch that could be decoded."""
+def scored(
+    model: Any, batch_size: int, views: "Views", batch: dict[int, "np.ndarray | str"]
+) -> dict[int, "np.ndarray"]:
+    """The probabilities (K,) of each image of a batch that could be decoded, the mean over the run's views."""
     import numpy as np
 
-    from data.batches import score
+    from data.batches import probabilities
 
-    good = {position: image for position, image in batch.items() if not isinstance(image, str)}
-    if not good:
-        return {}
-    return dict(zip(good, score(model, iter([np.stack(list(good.values()))]), batch_size), strict=True))
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for position, image in batch.items():
+        if not isinstance(image, str):
+            shapes.setdefault(image.shape, []).append(position)
+    found = {}
+    for positions in shapes.values():
+        images = np.stack([batch[position] for position in positions])
+        # Filled up to a power of two, so that shapes with few images cost little and few graphs are compiled.
+        size = batch_size if len(shapes) == 1 else min(batch_size, 1 << (len(positions) - 1).bit_length())
+        found |= zip(positions, probabilities(model, iter([images]), size, views, logits=False), strict=True)
+    return found
 
 
 def cells(scores: "np.ndarray", thresholds: "np.ndarray", class_names: list[str], table: bool) -> list[str]:

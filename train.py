@@ -55,6 +55,9 @@ class Config:
     batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
     pyramid_levels: tuple[PositiveInt, ...] = ()  # all: maxima over grids, such as 1 2 4: docs/any_size.md; empty: none
+    train_scales: tuple[PositiveFloat, ...] = (1.0,)  # of the images' sides, an epoch each in turn: docs/any_size.md
+    score_scales: tuple[PositiveFloat, ...] = (1.0,)  # final scores, and predictions, are means over these scales
+    score_views: Literal["one", "flips", "dihedral", "crops"] = "one"  # and over these views of each: 1, 4, 8 or 10
     dropout: Fraction = 0.3  # dropped fraction of the features, or of the hidden dense layers
     dense_units: PositiveInt = 4096  # vgg16: width of its two hidden dense layers
     width: PositiveFloat = 1.0  # residual: factor on the channels
@@ -95,7 +98,7 @@ def main(config: Config) -> None:
     import models
     import run_folder
     from data.faults import InputError
-    from training import devices, fitting, start_from
+    from training import any_size, devices, fitting, start_from
 
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
@@ -108,14 +111,17 @@ def main(config: Config) -> None:
     try:
         loss = losses.build(config.loss, **loss_parameters)
         options = {name: getattr(config, name) for name in models.options_of(config.model) if name not in standard}
-        model = models.build(config.model, cache.image_shape, len(cache.class_names), **standard, **options)
+        shape = any_size.input_shape(config, cache, options)
+        model = models.build(config.model, shape, len(cache.class_names), **standard, **options)
     except ValueError as error:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     for text in inputs.words():
         print(text)
-    show_cost(config, model)
+    for text in any_size.words(config, cache):
+        print(text)
+    show_cost(config, model, any_size.largest_shape(config, cache))
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
@@ -149,7 +155,7 @@ def usable_rows(config: Config, cache) -> dict:
     return rows
 
 
-def show_cost(config: Config, model) -> None:
+def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     """Say what the model costs; a batch that the memory cannot hold is refused with the largest that it can."""
     import keras
 
@@ -157,7 +163,7 @@ def show_cost(config: Config, model) -> None:
     from models.cost import cost
     from training import devices, memory
 
-    found = cost(model, 2 if config.precision != "float32" else 4)
+    found = cost(model, 2 if config.precision != "float32" else 4, image_shape)
     needed, there = found.memory(config.batch_size), memory.available()
     print(
         f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "

@@ -37,7 +37,8 @@ class Cache:
         directory: its folder.
         meta: what cache.json says.
         class_names: K names.
-        image_shape: height, width and channels.
+        image_shape: height, width and channels; None for sides where images have several shapes.
+        shapes: the shapes of the images. bucket: (N,) int64, which of them each image has.
         ids, split: (N) ids and the split of each row, train, val or test.
         converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
         fold: (N,) int64, -1 for a row outside the folds, or None without folds.
@@ -58,6 +59,7 @@ class Cache:
         self.split = [row[1] for row in table]
         self.fold = np.array([int(row[2]) for row in table], dtype=np.int64) if table[0][2] else None
         self._pixels = pixels
+        self.shapes, self.bucket = pixels.shapes, pixels.bucket
         if len(pixels) != len(table) or len(labels) != len(table):
             raise InputError(
                 f"{directory} is damaged: {len(pixels)} images, {len(labels)} label rows and {len(table)} index "

@@ -33,6 +33,15 @@ class PixelFiles:
         # Each map holds a file open, and a large cache has more files than a process may open.
         self._mapped: Callable[[int], np.ndarray] = functools.lru_cache(maxsize=_open_files())(self._map)
 
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        return [self.image_shape]
+
+    @property
+    def bucket(self) -> np.ndarray:
+        """Which of the shapes each image has, (N,) int64."""
+        return np.zeros(len(self), dtype=np.int64)
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 
