@@ -6,7 +6,6 @@ from collections.abc import Callable
 import keras
 
 from models import backbone, cnn, residual, resnet50, vgg16
-from models.pyramid import SpatialPyramidPooling  # noqa: F401  registered, so that a saved model of it opens
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn.build,

@@ -23,7 +23,7 @@ class SpatialPyramidPooling(layers.Layer):
     One compiled graph a size: where height and width are known when a graph is compiled, as with JAX, with XLA or for a
     model of a fixed input, the borders of the slices are numbers in it. Without XLA, TensorFlow's `fit` and `predict`
     trace one graph with open sides for all sizes; the borders are then reckoned from each batch's shape, by the same
-    formula.
+    formula and in the same time.
 
     Args:
         levels: bins a side, for each grid.

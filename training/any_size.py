@@ -77,6 +77,8 @@ def _reasons(config: Any, cache: Cache) -> list[str]:
     asked = [name for name in ("train_scales", "score_scales") if getattr(config, name) != (1.0,)]
     if views.kind == "crops":
         asked.append("score_views = crops")
+    if views.kind == "dihedral" and any(height != width for height, width, _ in cache.shapes):
+        asked.append("score_views = dihedral of images that are not square")
     if len(cache.shapes) > 1:
         asked.append(f"{cache.directory}, whose images have several shapes")
     return asked
