@@ -57,9 +57,15 @@ def main(config: Config) -> None:
     from data import cache as caches
     from data.augmented_plan import effect
     from data.augmented_writer import AugmentedWriter
+    from data.faults import InputError
 
     start = time.monotonic()
     cache = caches.open_cache(config.cache_dir)
+    if len(cache.shapes) > 1:
+        raise InputError(
+            f"{config.cache_dir} has images of several shapes (resize = bucket), of which no augmented set is made; "
+            "train.py --operations and --sampling do the same on the fly"
+        )
     tag = checked_tag(config)
     directory = augmented.augmented_dir(config.cache_dir, tag)
     writer = AugmentedWriter(directory, config.overwrite or config.plan_only)

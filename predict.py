@@ -44,6 +44,7 @@ def main(config: Config) -> None:
     from data.faults import listing
     from data.files import write_json
     from data.images import Preparation
+    from training.devices import jit_compile
 
     run = joined_runs.open_runs(config.run_dirs)
     preparation = Preparation.from_dict(run.preparation)
@@ -52,12 +53,16 @@ def main(config: Config) -> None:
     rates = run.class_rates(config.class_rates)
     ids, paths = chosen_images(config, preparation)
     predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
+    for model in predictor.models:
+        model.compile(jit_compile=jit_compile("auto"))
     workers = worker_count(config.workers)
     if config.on_bad_image == "stop":
         for each in predictor.preparations:
             refuse(paths, damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
+    for text in predictor.words():
+        print(text)
     batches = decoded(paths, predictor.preparations, config, workers)
     bad = write_predictions(config, run, output_csv, ids, paths, thresholds, predictor, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
@@ -232,6 +237,9 @@ def write_predictions(
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
 
+    Args:
+        scoring: gives the probabilities (K,) of each image of a batch that could be decoded, by its position.
+
     Returns:
         Position and reason of each image that cannot be decoded.
 
@@ -244,10 +252,7 @@ def write_predictions(
     from data.faults import InputError
     from data.files import written_aside
     from data.parallel import shown
-    from training.devices import jit_compile
 
-    for model in predictor.models:
-        model.compile(jit_compile=jit_compile("auto"))
     table = config.format == "table"
     above = ["parents"] if run.tree else []
     columns = ["Id", "Predicted", *(["classes", *above, *run.class_names] if table else [])]

@@ -1,11 +1,13 @@
 """The models of one or more runs as one: pixels in, joined probabilities out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from data.faults import InputError
 from data.preparation import Preparation
+from data.views import Views
 from joined_runs import JoinedRuns
 from run_folder import Run
 
@@ -22,7 +24,7 @@ class Predictor:
     """
 
     def __init__(self, run: Run) -> None:
-        runs = run.runs if isinstance(run, JoinedRuns) else [run]
+        runs = self._runs = run.runs if isinstance(run, JoinedRuns) else [run]
         self._columns = run.columns if isinstance(run, JoinedRuns) else [np.arange(len(run.class_names))]
         self._classes = len(run.class_names)
         prepared = [Preparation.from_dict(each.preparation) for each in runs]
@@ -37,13 +39,32 @@ class Predictor:
         self._ways = [self.preparations.index(preparation) for preparation in prepared]
         self.models = [each.load_model() for each in runs]
 
-    def score(self, images: Sequence[Sequence[np.ndarray]], batch_size: int) -> np.ndarray:
-        """The probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8."""
-        from data.batches import score
+    def words(self) -> list[str]:
+        """What is scored otherwise than in the image as it is, in lines."""
+        return [f"Scores of {run.directory}: {run.views}, as in its own" for run in self._runs if run.views != Views()]
 
+    def score(self, images: Sequence[Sequence[np.ndarray]], batch_size: int) -> np.ndarray:
+        """The probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8 of any sides."""
         totals, counts = np.zeros((len(images), self._classes)), np.zeros(self._classes)
-        for model, way, columns in zip(self.models, self._ways, self._columns, strict=True):
-            pixels = np.stack([ways[way] for ways in images])
-            totals[:, columns] += score(model, iter([pixels]), batch_size)
+        for run, model, way, columns in zip(self._runs, self.models, self._ways, self._columns, strict=True):
+            totals[:, columns] += _scored(model, run.views, [ways[way] for ways in images], batch_size)
             counts[columns] += 1
         return (totals / counts).astype(np.float32)
+
+
+def _scored(model: Any, views: Views, images: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+    """The mean over the views of a model's probabilities, in the images' order."""
+    from data.batches import probabilities
+
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        shapes.setdefault(image.shape, []).append(place)
+    found = np.zeros((len(images), model.output_shape[-1]))
+    for places in shapes.values():
+        # Filled up to a power of two, so that shapes with few images cost little and few graphs are compiled.
+        size = batch_size if len(shapes) == 1 else min(batch_size, 1 << (len(places) - 1).bit_length())
+        batches = (
+            np.stack([images[place] for place in places[first : first + size]]) for first in range(0, len(places), size)
+        )
+        found[places] = probabilities(model, batches, size, views, logits=False)
+    return found

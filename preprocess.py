@@ -1,6 +1,7 @@
 """Turn a folder of images and a labels.csv into a cache for training. Edit the header, or override it:
 python preprocess.py --image_dir images --labels_csv labels.csv --cache_dir cache/cells-128"""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class Config:
     duplicates: Literal["error", "union"] = "error"  # an image in several classes' folders: refused, or it has them all
     cache_dir: Path = Path("cache/cells-128")  # what is written
     size: PositiveInt = 128  # side of the square images, pixels
-    resize: Literal["stretch", "pad"] = "stretch"  # pad keeps the aspect and centres the image on black
+    resize: Literal["stretch", "pad", "bucket"] = "stretch"  # pad: on black; bucket: keeps the aspect, docs/any_size.md
+    buckets: PositiveInt = 5  # resize = bucket: shapes at most, each of about size² pixels
     channels: str = "rgb"  # or gray; rgby, or names such as dapi,gfp: stacks, or a file a channel
     channel_pattern: str = "{id}_{channel}"  # how the files of one image are named, where each channel has its own
     axes: str = ""  # of TIFF stacks that do not say theirs, or say it wrongly: CYX if the pages are channels
@@ -59,6 +61,7 @@ def main(config: Config) -> None:
     writer = None if config.check_only else CacheWriter(config.cache_dir, config.overwrite)
     earlier = Earlier(config.keep_split_from) if config.keep_split_from else None
     collection, preparation = read_collection(config, earlier)
+    bucket = preparation.bucket_of(collection.sizes)
     division = divided(config, collection, earlier)
     show_division(collection, division, earlier)
     if writer is None:
@@ -71,7 +74,7 @@ def main(config: Config) -> None:
         print("Checked; no cache was written, because of --check_only")
         header.next_command("preprocess.py", **header.changed_options(config))
         return
-    writer.check_space(len(collection), preparation.shape)
+    writer.check_bytes(sum(math.prod(preparation.shapes[number]) for number in bucket))
     settings = header.record(config)["config"]
     deciding = {name: settings[name] for name in DECIDING}
     if earlier:
@@ -81,18 +84,18 @@ def main(config: Config) -> None:
     copies = earlier.copies(collection.hashes, preparation) if earlier else None
     if earlier:
         print(earlier.copied_words(copies))
-    decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies)
+    decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies, bucket)
     first = division
     reasons = decoded.reasons
     collection, division, skipped = after_decoding(
-        config, collection, division, earlier, reasons, lambda: writer.thumbnails(len(reasons), preparation)
+        config, collection, division, earlier, reasons, lambda: writer.thumbnails(len(reasons), preparation, bucket)
     )
     if division is not first:
         draw(writer.content, collection, division, preparation)
     writer.finish(index_rows(collection, division), collection.table.labels, decoded,
                   describe(config, collection, preparation, division), skipped)  # fmt: skip
-    shape = " × ".join(map(str, preparation.shape))
-    print(f"Wrote {config.cache_dir}: {len(collection):,} images of {shape} in {time.monotonic() - start:.0f} s;")
+    shapes = " or ".join(" × ".join(map(str, shape)) for shape in preparation.shapes)
+    print(f"Wrote {config.cache_dir}: {len(collection):,} images of {shapes} in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts.png before training")
     header.next_command("train.py", cache_dir=config.cache_dir)
 
@@ -149,6 +152,7 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     from dataclasses import fields
 
     from data.images import NoImage, Preparation
+    from data.preparation import with_buckets
     from data.reading import Reading, read_sources
     from data.survey import survey
     from data.white_level import settled
@@ -174,6 +178,10 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
         warn(f"{unread:,} images cannot be read; the run will stop with their list when all others have been decoded")
     show_findings(collection)
     before = earlier.preparation if earlier else None
+    if config.resize == "bucket":
+        readable = [size for size, reason in zip(collection.sizes, collection.reasons, strict=True) if not reason]
+        preparation, told = with_buckets(preparation, readable, config.buckets, before)
+        print(told)
     preparation, words = settled(preparation, config.white_level, images, collection.infos, config.workers, before)
     if preparation.depth > 8:
         print(f"White level of the {preparation.depth}-bit images: {preparation.white_level:,.10g}, {words}\n")
@@ -253,7 +261,7 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
     if rows:
         labels = [label_names(table.class_names, table.labels[row]) for row in rows]
         ids, path = [table.ids[row] for row in rows], folder / "preview.png"
-        draw_preview(np.stack(images), ids, labels, path, () if preparation.is_picture else preparation.channel_names)
+        draw_preview(images, ids, labels, path, () if preparation.is_picture else preparation.channel_names)
 
 
 def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:

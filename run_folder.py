@@ -17,6 +17,7 @@ from data.files import read_json, write_json, written_aside
 from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
+from data.views import Views
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
@@ -108,6 +109,12 @@ class Run:
                 "group), which on_leak = warn accepted when the cache was made"
             )
         return found
+
+    @property
+    def views(self) -> Views:
+        """The views of an image whose mean the stored scores are, and so those of every image that is predicted."""
+        made = self.config.get("config", {})
+        return Views(tuple(made.get("score_scales", (1.0,))), made.get("score_views", "one"))
 
     def splits(self) -> list[str]:
         """The splits whose scores are stored, in the order train, val, test."""
@@ -220,7 +227,9 @@ class Run:
             # What damage leads to depends on where it lies: ValueError, KeyError, TypeError, BadZipFile and others.
             reason = " ".join(str(error).split())
             raise InputError(f"{path} cannot be loaded ({reason[:200]}); {again}") from None
-        if model.input_shape != (None, *shape) or model.output_shape != (None, len(self.class_names)):
+        # A model whose sides are None takes any size.
+        fits = all(side in (None, given) for side, given in zip(model.input_shape[1:], shape, strict=True))
+        if not fits or model.output_shape != (None, len(self.class_names)):
             seen, given = (" × ".join(map(str, sides)) for sides in (model.input_shape[1:], shape))
             raise InputError(
                 f"{path} takes images of {seen} and knows {model.output_shape[-1]} classes, but {CONFIG} says {given} "

@@ -77,6 +77,10 @@ class Config:
     temperature: PositiveFloat = 4.0  # two_way: the higher, the more all positives count and not the lowest alone
     batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
+    pyramid_levels: tuple[PositiveInt, ...] = ()  # all: maxima over grids, such as 1 2 4: docs/any_size.md; empty: none
+    train_scales: tuple[PositiveFloat, ...] = (1.0,)  # of the images' sides, an epoch each in turn: docs/any_size.md
+    score_scales: tuple[PositiveFloat, ...] = (1.0,)  # final scores, and predictions, are means over these scales
+    score_views: Literal["one", "flips", "dihedral", "crops"] = "one"  # and over these views of each: 1, 4, 8 or 10
     dropout: Fraction = 0.3  # dropped fraction of the features, or of the hidden dense layers
     dense_units: PositiveInt = 4096  # vgg16: width of its two hidden dense layers
     width: PositiveFloat = 1.0  # residual: factor on the channels
@@ -129,11 +133,11 @@ def main(config: Config) -> None:
     from data.faults import InputError
     from loss_formulas.by_level import LevelLoss
     from loss_formulas.smoothing import Smoothed, smoothed
-    from training import devices, fitting, loss_setup, phases, priors, start_from
+    from training import any_size, devices, fitting, loss_setup, phases, priors, start_from
 
     loss = loss_setup.build(config, cache, inputs)
 
-    phases.check(config)
+    phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
@@ -151,14 +155,16 @@ def main(config: Config) -> None:
             loss = Smoothed(loss, config.label_smoothing)
         names = models.options_of(config.model, config.extractor)
         options = {name: getattr(config, name) for name in names if name not in given}
-        model = models.build(config.model, cache.image_shape, len(cache.class_names), **given, **options)
+        shape = any_size.input_shape(config, cache, options)
+        model = models.build(config.model, shape, len(cache.class_names), **given, **options)
     except ValueError as error:
         raise InputError(str(error)) from None
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in [*part, *([tree.words()] if tree else []), *inputs.words(), *phases.words(config)]:
+    said = [*part, *([tree.words()] if tree else []), *inputs.words(), *any_size.words(config, cache)]
+    for text in said + phases.words(config, cache):
         print(text)
-    show_cost(config, model)
+    show_cost(config, model, any_size.largest_shape(config, cache))
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
@@ -211,7 +217,7 @@ def usable_rows(config: Config, cache) -> dict:
     return rows
 
 
-def show_cost(config: Config, model) -> None:
+def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     """Say what the model costs; a batch that the memory cannot hold is refused with the largest that it can."""
     import keras
 
@@ -219,7 +225,7 @@ def show_cost(config: Config, model) -> None:
     from models.cost import cost
     from training import devices, memory
 
-    found = cost(model, 2 if config.precision != "float32" else 4)
+    found = cost(model, 2 if config.precision != "float32" else 4, image_shape)
     needed, there = found.memory(config.batch_size), memory.available()
     print(
         f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "

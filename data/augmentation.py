@@ -184,7 +184,7 @@ def apply(image: np.ndarray, parameters: Parameters) -> np.ndarray:
         height, width = result.shape[:2]
         flags = INTERPOLATIONS[parameters.interpolation] | cv2.WARP_INVERSE_MAP
         border = cv2.BORDER_REFLECT_101
-        result = _by_four(result, lambda part: cv2.warpAffine(part, inverse, (width, height), None, flags, border))
+        result = by_four(result, lambda part: cv2.warpAffine(part, inverse, (width, height), None, flags, border))
     if parameters.blur > 0:
         result = _shaped(cv2.GaussianBlur(result, (0, 0), parameters.blur, borderType=cv2.BORDER_REFLECT_101))
     result = _with_light(result, parameters)
@@ -199,7 +199,7 @@ def turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
     """The image mirrored left to right, then turned anticlockwise by quarters: pixels are moved, none is changed."""
     if not mirror and not turns:
         return image
-    return _by_four(image, lambda part: _turned(part, turns, mirror))
+    return by_four(image, lambda part: _turned(part, turns, mirror))
 
 
 def _turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
@@ -211,7 +211,7 @@ def _turned(image: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
     return transposed if turns == 1 else cv2.rotate(transposed, cv2.ROTATE_180)
 
 
-def _by_four(image: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def by_four(image: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """OpenCV's geometry takes at most four channels."""
     if image.shape[2] <= 4:
         return _shaped(work(image))

@@ -1,25 +1,30 @@
 """Batches for Keras: uint8 images and multi-hot labels, gathered from memory maps and augmented on the way."""
 
-import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import keras
 import numpy as np
+from scipy.special import expit
 
 from data.augmentation import apply, draw, generator
 from data.cache import Cache
 from data.mixing import Online, mix_batch
-from data.sampling import epoch_length, epoch_visits
 from data.training_set import TrainingSet
+from data.views import Views, scaled, scaled_shape
+from data.visits import Visits
 
 
 class TrainingBatches(keras.utils.PyDataset):
     """An endless sequence: item i is the batch of global step `start_step` + i, a pure function of (seed, epoch, step).
 
-    All batches have the same shape: the last one of an epoch is filled up with that epoch's first rows, so that no row
-    is left out and no second graph compiled. `fit` needs `steps_per_epoch=batches.steps_per_epoch` and `shuffle=False`.
+    All batches have as many images: the last one of an epoch is filled up with that epoch's first rows, so that no row
+    is left out and no second graph compiled. A batch's images have one shape; it differs between batches where the
+    cache has several, and between epochs where `scales` do. `fit` needs `feed(batches)`, `shuffle=False` and
+    `steps_per_epoch=batches.steps_per_epoch`.
 
     Args:
         images: what trains, n images.
@@ -29,6 +34,7 @@ class TrainingBatches(keras.utils.PyDataset):
         expected: (n,) how often an epoch visits each image on average, see `data.sampling`; None for once.
         online: operations and mixing; None for the images as they are.
         threads: how many augment images at once; OpenCV lets them run side by side.
+        scales: of the images' sides, an epoch each, over and over.
     """
 
     def __init__(
@@ -40,16 +46,16 @@ class TrainingBatches(keras.utils.PyDataset):
         expected: np.ndarray | None = None,
         online: Online | None = None,
         threads: int = 1,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self.images, self.seed, self.start_step = images, seed, start_step
+        self.images, self.seed, self.start_step, self.scales = images, seed, start_step, tuple(scales)
         self.expected = np.ones(len(images.labels)) if expected is None else np.asarray(expected, dtype=np.float64)
         self.online = online or Online()
-        # An epoch's length, and with it the number of its steps, is the same in every epoch.
-        self.rows_per_epoch = epoch_length(self.expected)
-        self.batch_size = min(batch_size, self.rows_per_epoch)
-        self.steps_per_epoch = -(-self.rows_per_epoch // self.batch_size)
-        self._visits = functools.lru_cache(maxsize=2)(functools.partial(epoch_visits, self.expected, seed))
+        plan = Visits(self.expected, images.bucket, batch_size, seed)
+        self.batch_size, self.rows_per_epoch = plan.batch_size, plan.rows_per_epoch
+        self.steps_per_epoch = plan.steps_per_epoch
+        self.visits = plan.batch  # of a global step: epoch, places and occurrences
         self._threads = ThreadPoolExecutor(threads) if threads > 1 and self.online.ranges.operations else None
         if self.online.ranges.operations:
             cv2.setNumThreads(1)  # images are small: splitting one among cores costs more than it brings
@@ -58,12 +64,16 @@ class TrainingBatches(keras.utils.PyDataset):
     def num_batches(self) -> None:
         return None
 
-    def visits(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
-        """The batch of a global step: its epoch, its images' places and their occurrences, (batch_size,) int64 each."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        rows, occurrences = self._visits(epoch)
-        places = np.arange(place * self.batch_size, (place + 1) * self.batch_size) % len(rows)
-        return epoch, rows[places], occurrences[places]
+    @property
+    def shapes(self) -> set[tuple[int, int, int]]:
+        """The shapes of the images of all batches."""
+        used = {self.images.shapes[number] for number in np.unique(self.images.bucket)}
+        return {scaled_shape(shape, scale) for shape in used for scale in self.scales}
+
+    @property
+    def labels_type(self) -> str:
+        soft = self.online.mixing != "off" or self.images.labels.dtype == np.float32
+        return "float32" if soft else "uint8"
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (batch_size, H, W, C) uint8 and labels (batch_size, K) uint8, or float32 where they may be soft."""
@@ -72,6 +82,7 @@ class TrainingBatches(keras.utils.PyDataset):
         images, labels = self.images.gather(rows), self.images.labels[rows]
         if self.online.ranges.operations:
             self._augment(images, epoch, rows, occurrences)
+        images = scaled(images, self.scales[epoch % len(self.scales)])
         if self.online.mixing != "off":
             drawn = generator(self.seed, "mixing", step)
             images, labels = mix_batch(images, labels, self.online.mixing, self.online.mixing_alpha, drawn)
@@ -80,28 +91,106 @@ class TrainingBatches(keras.utils.PyDataset):
     def _augment(self, images: np.ndarray, epoch: int, rows: np.ndarray, occurrences: np.ndarray) -> None:
         def one(place: int) -> None:
             name, occurrence = self.images.ids[rows[place]], int(occurrences[place])
-            parameters = draw(self.online.ranges, self.images.image_shape, self.seed, epoch, name, occurrence)
+            parameters = draw(self.online.ranges, images.shape[1:], self.seed, epoch, name, occurrence)
             images[place] = apply(images[place], parameters)
 
         for _ in (self._threads.map if self._threads else map)(one, range(len(images))):
             pass
 
 
+def feed(batches: TrainingBatches) -> Any:
+    """What `fit` takes: the batches themselves, or for TensorFlow a dataset that is told that their sides differ.
+
+    Keras tells TensorFlow the shape that the first two batches have in common, and a third one fails.
+    """
+    if keras.backend.backend() != "tensorflow" or len(batches.shapes) == 1:
+        return batches
+    import tensorflow as tf
+
+    channels, classes = batches.images.image_shape[2], batches.images.labels.shape[1]
+    signature = (
+        tf.TensorSpec((None, None, None, channels), "uint8"),
+        tf.TensorSpec((None, classes), batches.labels_type),
+    )
+    every = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, itertools.count()), output_signature=signature
+    )
+    return every.prefetch(tf.data.AUTOTUNE)
+
+
 def image_batches(cache: Cache, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """The rows' images in order, uint8 (n, H, W, C) with n = batch_size but for the last."""
-    for start in range(0, len(rows), batch_size):
-        yield cache.gather(rows[start : start + batch_size])
+    """The rows' images in order, uint8 (n, H, W, C) of one shape with n = batch_size, less at the end of a shape."""
+    start = 0
+    ends = np.flatnonzero(np.diff(cache.bucket[rows])) + 1 if None in cache.image_shape else []
+    for end in (*ends, len(rows)):
+        for first in range(start, end, batch_size):
+            yield cache.gather(rows[first : min(first + batch_size, end)])
+        start = end
 
 
 def score(model: keras.Model, batches: Iterator[np.ndarray], batch_size: int) -> np.ndarray:
     """The model's outputs for all images of the batches, (N, K) float32.
 
-    A short last batch is filled up and cut again, because a second shape would compile a second graph.
+    A short batch is filled up and cut again, because a second shape would compile a second graph.
+    """
+    outputs = [model.predict_on_batch(_filled(images, batch_size))[: len(images)] for images in batches]
+    return _together(outputs, model)
+
+
+def probabilities(
+    model: keras.Model, batches: Iterator[np.ndarray], batch_size: int, views: Views, logits: bool
+) -> np.ndarray:
+    """The mean over views of the probabilities of all images of the batches, (N, K) float32.
+
+    Args:
+        model: of logits or of probabilities, which `logits` says.
+        batches: (n, H, W, C) uint8 each; a short one is filled up as in `score`.
+        batch_size: images a batch.
+        views: how each image is seen.
     """
     outputs = []
     for images in batches:
-        count = len(images)
-        if count < batch_size:
-            images = np.concatenate([images, np.zeros((batch_size - count, *images.shape[1:]), images.dtype)])
-        outputs.append(model.predict_on_batch(images)[:count].astype(np.float32))
-    return np.concatenate(outputs) if outputs else np.zeros((0, model.output_shape[-1]), np.float32)
+        found = [model.predict_on_batch(view) for view in views.of(_filled(images, batch_size))]
+        found = [expit(one) if logits else one for one in found]
+        outputs.append((found[0] if len(found) == 1 else np.mean(found, axis=0, dtype=np.float64))[: len(images)])
+    return _together(outputs, model)
+
+
+def score_rows(model: keras.Model, cache: Cache, rows: np.ndarray, batch_size: int) -> np.ndarray:
+    """`score` of rows of a cache, in their order, whatever their shapes: (n, K) float32."""
+    order = by_shape(cache, rows)
+    return _back(score(model, image_batches(cache, rows[order], batch_size), batch_size), order)
+
+
+def row_probabilities(model: keras.Model, cache: Cache, rows: np.ndarray, batch_size: int, views: Views) -> np.ndarray:
+    """`probabilities` of rows of a cache by a model of logits, in the rows' order, whatever their shapes: (n, K)."""
+    order = by_shape(cache, rows)
+    return _back(
+        probabilities(model, image_batches(cache, rows[order], batch_size), batch_size, views, logits=True), order
+    )
+
+
+def by_shape(cache: Cache, rows: np.ndarray) -> np.ndarray:
+    """An order of the rows, (n,) int64 places among them, in which images of one shape stand together."""
+    if None not in cache.image_shape:
+        return np.arange(len(rows))
+    return np.argsort(cache.bucket[rows], kind="stable")
+
+
+def _back(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    restored = np.empty_like(values)
+    restored[order] = values
+    return restored
+
+
+def _filled(images: np.ndarray, batch_size: int) -> np.ndarray:
+    missing = batch_size - len(images)
+    if missing <= 0:
+        return images
+    return np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+
+
+def _together(outputs: list[np.ndarray], model: keras.Model) -> np.ndarray:
+    if not outputs:
+        return np.zeros((0, model.output_shape[-1]), np.float32)
+    return np.concatenate(outputs).astype(np.float32)

@@ -11,7 +11,8 @@ import numpy as np
 
 from data.faults import InputError
 from data.files import partial_dir, read_json
-from data.pixel_files import PixelFiles
+from data.pixel_files import BucketFiles, PixelFiles
+from data.preparation import Preparation
 from data.splits import SPLITS
 
 FORMAT_VERSION = 1
@@ -37,7 +38,8 @@ class Cache:
         directory: its folder.
         meta: what cache.json says.
         class_names: K names.
-        image_shape: height, width and channels.
+        image_shape: height, width and channels; None for sides where images have several shapes.
+        shapes: the shapes of the images. bucket: (N,) int64, which of them each image has.
         ids, split: (N) ids and the split of each row, train, val or test.
         own_split: (N) what index.csv says; `split` differs from it in a view, see `data.cache_view`.
         converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
@@ -46,7 +48,12 @@ class Cache:
     """
 
     def __init__(
-        self, directory: Path, meta: dict[str, Any], table: list[list[str]], labels: np.ndarray, pixels: PixelFiles
+        self,
+        directory: Path,
+        meta: dict[str, Any],
+        table: list[list[str]],
+        labels: np.ndarray,
+        pixels: PixelFiles | BucketFiles,
     ) -> None:
         self.directory = directory
         self.meta = meta
@@ -59,6 +66,7 @@ class Cache:
         self.split = self.own_split = [row[1] for row in table]
         self.fold = np.array([int(row[2]) for row in table], dtype=np.int64) if table[0][2] else None
         self._pixels = pixels
+        self.shapes, self.bucket = pixels.shapes, pixels.bucket
         if len(pixels) != len(table) or len(labels) != len(table):
             raise InputError(
                 f"{directory} is damaged: {len(pixels)} images, {len(labels)} label rows and {len(table)} index "
@@ -81,7 +89,11 @@ class Cache:
         return np.flatnonzero(np.asarray(self.split) == split)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Copy rows (n,) out of the memory maps, (n, H, W, C) uint8: see `PixelFiles.gather`."""
+        """Copy rows (n,) out of the memory maps, (n, H, W, C) uint8: see `PixelFiles.gather`.
+
+        Raises:
+            ValueError: the rows have several shapes, see `bucket`.
+        """
         return self._pixels.gather(rows)
 
     def location(self, row: int) -> tuple[Path, int]:
@@ -103,8 +115,7 @@ def open_cache(cache_dir: Path) -> Cache:
     meta = _description(cache_dir / DESCRIPTION)
     table = _read_index(cache_dir / INDEX)
     labels = _read_labels(cache_dir / LABELS, len(meta["class_names"]))
-    pixels = PixelFiles(cache_dir, tuple(meta["image_shape"]), _again())
-    return Cache(cache_dir, meta, table, labels, pixels)
+    return Cache(cache_dir, meta, table, labels, _pixels(cache_dir, meta, table))
 
 
 def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -128,11 +139,32 @@ def _description(path: Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}; {_again()}")
     shape, names = meta["image_shape"], meta["class_names"]
-    if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) and side > 0 for side in shape)):
+    sides = shape if isinstance(shape, list) else []
+    if sides[:2] == [None, None]:  # of several shapes
+        sides = [1, 1, *sides[2:]]
+    if len(sides) != 3 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise InputError(f"{path}: image_shape must be height, width and channels, not {shape!r}; {_again()}")
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
         raise InputError(f"{path}: class_names must be a list of names; {_again()}")
     return meta
+
+
+def _pixels(cache_dir: Path, meta: dict[str, Any], table: list[list[str]]) -> PixelFiles | BucketFiles:
+    """The files of the pixels; of several shapes, an image's is told by its own width and height in the index."""
+    shape = tuple(meta["image_shape"])
+    if None not in shape:
+        return PixelFiles(cache_dir, shape, _again())
+    try:
+        preparation = Preparation.from_dict(meta["preparation"])
+    except InputError as error:
+        raise InputError(f"{cache_dir / DESCRIPTION}: {error}; {_again()}") from None
+    width, height = INDEX_COLUMNS.index("width"), INDEX_COLUMNS.index("height")
+    sizes = [(row[width], row[height]) for row in table]
+    for line, size in enumerate(sizes, start=2):
+        if not all(re.fullmatch(r"[1-9]\d*", side) for side in size):
+            raise InputError(f"{cache_dir / INDEX}, line {line}: {' × '.join(size)} is no width and height; {_again()}")
+    bucket = preparation.bucket_of([(int(wide), int(high)) for wide, high in sizes])
+    return BucketFiles(cache_dir, preparation.shapes, bucket, _again())
 
 
 def _read_index(path: Path) -> list[list[str]]:

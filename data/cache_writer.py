@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from data.folder_writer import FolderWriter
 from data.images import ImageFiles, Preparation
 from data.near_duplicates import THUMB
 from data.parallel import in_parallel
+from data.pixel_files import bucket_prefix
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class CacheWriter(FolderWriter):
         super().__init__(cache_dir, overwrite, DESCRIPTION, "cache")
 
     def check_space(self, count: int, shape: tuple[int, int, int]) -> None:
-        """Refuse before any work what the disk cannot hold.
+        """Refuse before any work what the disk cannot hold; `check_bytes` takes images of several shapes.
 
         Raises:
             InputError: `count` images of `shape` need more than is free.
@@ -68,6 +70,7 @@ class CacheWriter(FolderWriter):
         preparation: Preparation,
         workers: int,
         copies: list[tuple[Path, int] | None] | None = None,
+        bucket: Sequence[int] | None = None,
     ) -> Decoded:
         """Decode all images into chunk files; those that are finished already are kept.
 
@@ -77,32 +80,37 @@ class CacheWriter(FolderWriter):
             preparation: what makes pixels of them.
             workers: processes, 0 for one a core.
             copies: (N) where an earlier cache holds the same pixels, as for `write_chunk`.
+            bucket: (N) which of the preparation's shapes each image has; None where there is one.
         """
-        names, chunks = _chunks(len(paths), preparation)
-        wanted = [chunk_digest(digests[chunk], preparation) for chunk in chunks]
-        self._remove_others(names)
-        results = [finished_chunk(*self._files(name), digest) for name, digest in zip(names, wanted, strict=True)]
-        todo = [number for number, result in enumerate(results) if result is None]
-        kept = len(paths) - sum(chunks[number].stop - chunks[number].start for number in todo)
-        if kept:
-            print(f"{kept:,} images were decoded before and are kept")
-        tasks = [
-            (paths[chunk], preparation, *self._files(names[number]), wanted[number], copies and copies[chunk])
-            for number, chunk in ((number, chunks[number]) for number in todo)
+        chunks = _chunks(bucket or [0] * len(paths), preparation)
+        wanted = [chunk_digest(_take(digests, chunk.rows), chunk.preparation) for chunk in chunks]
+        self._remove_others([chunk.name for chunk in chunks])
+        results = [
+            finished_chunk(*self._files(chunk.name), digest) for chunk, digest in zip(chunks, wanted, strict=True)
         ]
+        todo = [number for number, result in enumerate(results) if result is None]
+        tasks = [
+            (_take(paths, chunk.rows), chunk.preparation, *self._files(chunk.name), wanted[number],
+             copies and _take(copies, chunk.rows))
+            for number, chunk in ((number, chunks[number]) for number in todo)
+        ]  # fmt: skip
         sizes = [len(task[0]) for task in tasks]
+        if kept := len(paths) - sum(sizes):
+            print(f"{kept:,} images were decoded before and are kept")
         for place, result in in_parallel(write_chunk, tasks, sizes, workers, "Decoding"):
             results[todo[place]] = result
-        return Decoded(
-            [reason for result in results for reason in result.reasons],
-            np.concatenate([result.sums for result in results]),
-        )
+        reasons, sums = [""] * len(paths), np.zeros((len(paths), *results[0].sums.shape[1:]), dtype=np.int64)
+        for chunk, result in zip(chunks, results, strict=True):
+            sums[chunk.rows] = result.sums
+            for row, reason in zip(chunk.rows, result.reasons, strict=True):
+                reasons[row] = reason
+        return Decoded(reasons, sums)
 
-    def thumbnails(self, count: int, preparation: Preparation) -> np.ndarray:
+    def thumbnails(self, count: int, preparation: Preparation, bucket: Sequence[int] | None = None) -> np.ndarray:
         """The thumbnails of all images that were decoded, (count, 32, 32) float16, zeros for one that failed."""
         thumbnails = np.empty((count, THUMB, THUMB), dtype=np.float16)
-        for name, chunk in zip(*_chunks(count, preparation), strict=True):
-            thumbnails[chunk] = chunk_thumbnails(self._files(name)[1])
+        for chunk in _chunks(bucket or [0] * count, preparation):
+            thumbnails[chunk.rows] = chunk_thumbnails(self._files(chunk.name)[1])
         return thumbnails
 
     def finish(
@@ -122,7 +130,10 @@ class CacheWriter(FolderWriter):
         # An image without a known label teaches nothing, and so it must not move the scale of those that do.
         taught = (split == "train") & (labels <= 1).any(axis=1)
         taught = taught if taught.any() else split == "train"
-        mean, std = channel_statistics(decoded.sums[good][taught], meta["image_shape"])
+        preparation = Preparation.from_dict(meta["preparation"])
+        sides = np.array([shape[:2] for shape in preparation.shapes], dtype=np.int64)
+        pixels = sides[preparation.bucket_of([(row.width, row.height) for row in rows])].prod(axis=1)
+        mean, std = channel_statistics(decoded.sums[good][taught], int(pixels[taught].sum()))
         index = csv_text(INDEX_COLUMNS, [[_cell(getattr(row, name)) for name in INDEX_COLUMNS] for row in rows])
         labels = np.ascontiguousarray(labels, dtype=np.uint8)
         identity = hashlib.sha1(index.encode() + labels.tobytes())
@@ -173,11 +184,30 @@ class CacheWriter(FolderWriter):
                 path.unlink()
 
 
-def _chunks(count: int, preparation: Preparation) -> tuple[list[str], list[slice]]:
-    """The names of the chunks of `count` images, and the rows of each."""
-    step = rows_per_file(preparation.shape)
-    chunks = [slice(first, min(first + step, count)) for first in range(0, count, step)]
-    return [f"{number:05d}" for number in range(len(chunks))], chunks
+@dataclass(frozen=True)
+class _Chunk:
+    """The images of one file: its name, their rows, rising, and what makes their pixels, all of one shape."""
+
+    name: str
+    rows: list[int]
+    preparation: Preparation
+
+
+def _chunks(bucket: Sequence[int], preparation: Preparation) -> list[_Chunk]:
+    """The chunks of images, of which each has one of the preparation's shapes; buckets come one after another."""
+    chunks = []
+    for number, shape in enumerate(preparation.shapes):
+        rows = [row for row, own in enumerate(bucket) if own == number]
+        step = rows_per_file(shape)
+        prefix = bucket_prefix(number) if len(preparation.shapes) > 1 else ""
+        for place, first in enumerate(range(0, len(rows), step)):
+            own = rows[first : first + step]
+            chunks.append(_Chunk(f"{prefix}{place:05d}", own, preparation.of_bucket(number)))
+    return chunks
+
+
+def _take(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[row] for row in rows]
 
 
 def _cell(value: Any) -> Any:

@@ -45,7 +45,7 @@ def write_chunk(
 
     Args:
         paths: (n) images.
-        preparation: what makes pixels of them.
+        preparation: what makes pixels of them, all of one shape.
         images: where the pixels go, .npy; not written where all images fail.
         notes: where the reasons, pixel sums and thumbnails go, .npz.
         digest: what `chunk_digest` says of these images.
@@ -111,8 +111,7 @@ def pixel_sums(pixels: np.ndarray) -> np.ndarray:
     return columns.reshape(2, -1, channels).sum(axis=1, dtype=np.int64)
 
 
-def channel_statistics(sums: np.ndarray, image_shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def channel_statistics(sums: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation over all pixels, (C,) float64 in 0 to 255, from (N, 2, C) pixel sums."""
-    pixels = len(sums) * image_shape[0] * image_shape[1]
     mean, square = sums.sum(axis=0) / pixels
     return mean, np.sqrt(np.maximum(square - mean**2, 0))

@@ -51,7 +51,7 @@ def prepare(files: ImageFiles, preparation: Preparation) -> np.ndarray:
     of Lanczos on all pixels. 16-bit values are reduced as they are; then `white_level` becomes 255.
 
     Returns:
-        (size, size, channels) uint8.
+        (size, size, channels) uint8, or of the shape of the bucket whose aspect ratio is nearest.
 
     Raises:
         ImageError: a file is missing, empty, truncated, not an image, animated, too large, or its channels or depth
@@ -64,7 +64,7 @@ def prepare(files: ImageFiles, preparation: Preparation) -> np.ndarray:
         pixels = np.concatenate([part for part, _ in parts], axis=-1)
     else:
         pixels, _ = _pixels(files, preparation, a_stain=False)
-    if pixels.shape == preparation.shape:
+    if pixels.shape in preparation.shapes:
         return np.ascontiguousarray(pixels)
     padded = np.zeros(preparation.shape, dtype=np.uint8)
     height, width = pixels.shape[:2]

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,18 +20,30 @@ class PixelFiles:
         directory: where they are.
         image_shape: height, width and channels.
         way_out: what a user does about a damaged file, the end of a sentence.
+        prefix: of the numbers in the files' names.
 
     Raises:
         InputError: a file is cut off, of another format or of another image shape.
     """
 
-    def __init__(self, directory: Path, image_shape: tuple[int, int, int], way_out: str) -> None:
+    def __init__(self, directory: Path, image_shape: tuple[int, int, int], way_out: str, prefix: str = "") -> None:
         self.image_shape = image_shape
-        found = sorted(path for path in Path(directory).iterdir() if re.fullmatch(r"images-\d+\.npy", path.name))
+        found = sorted(
+            path for path in Path(directory).iterdir() if re.fullmatch(rf"images-{prefix}\d+\.npy", path.name)
+        )
         self._files = [(path, *_header(path, image_shape, way_out)) for path in found]
         self._starts = np.cumsum([0, *(count for _, count, _ in self._files)])
         # Each map holds a file open, and a large cache has more files than a process may open.
         self._mapped: Callable[[int], np.ndarray] = functools.lru_cache(maxsize=_open_files())(self._map)
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        return [self.image_shape]
+
+    @property
+    def bucket(self) -> np.ndarray:
+        """Which of the shapes each image has, (N,) int64."""
+        return np.zeros(len(self), dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -69,6 +81,62 @@ class PixelFiles:
         shape = (count, *self.image_shape)
         # A plain array over the map: indexing a np.memmap itself costs several times as much.
         return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape))
+
+
+class BucketFiles:
+    """Images of several shapes, those of each in `PixelFiles` of its own; seen as one set, in the order of the rows.
+
+    Args:
+        directory: where the files are.
+        shapes: height, width and channels of each bucket.
+        bucket: (N,) which of them each image has.
+        way_out: as for `PixelFiles`.
+
+    Raises:
+        InputError: as for `PixelFiles`, or the files of a shape hold another number of images.
+    """
+
+    def __init__(
+        self, directory: Path, shapes: Sequence[tuple[int, int, int]], bucket: Sequence[int], way_out: str
+    ) -> None:
+        self.shapes, self.bucket = list(shapes), np.asarray(bucket, dtype=np.int64)
+        self._files = [PixelFiles(directory, shape, way_out, bucket_prefix(at)) for at, shape in enumerate(shapes)]
+        self._place = np.empty(len(self.bucket), dtype=np.int64)
+        for number, files in enumerate(self._files):
+            own = np.flatnonzero(self.bucket == number)
+            if len(files) != len(own):
+                sides = " × ".join(map(str, self.shapes[number][:2]))
+                raise InputError(f"{directory}: {len(files)} images of {sides}, but {len(own)} are wanted; {way_out}")
+            self._place[own] = np.arange(len(own))
+
+    def __len__(self) -> int:
+        return len(self.bucket)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """As `PixelFiles.gather`, for rows of one shape.
+
+        Raises:
+            ValueError: the rows have several shapes.
+            IndexError: a position lies outside.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            raise IndexError(f"rows must lie between 0 and {len(self) - 1}")
+        found = np.unique(self.bucket[rows])
+        if len(found) > 1:
+            raise ValueError(
+                f"rows of {len(found)} shapes cannot be one array: gather those of one `cache.bucket` at a time"
+            )
+        return self._files[found[0] if len(found) else 0].gather(self._place[rows])
+
+    def location(self, row: int) -> tuple[Path, int]:
+        """The file that holds a row's pixels, and where in it they start, bytes."""
+        return self._files[self.bucket[row]].location(int(self._place[row]))
+
+
+def bucket_prefix(number: int) -> str:
+    """What the numbers of a bucket's files begin with."""
+    return f"{number:02d}-"
 
 
 def pixels_at(path: Path, start: int, shape: tuple[int, int, int]) -> np.ndarray:

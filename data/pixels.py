@@ -128,11 +128,8 @@ def _other_count(found: int, channels: str) -> ImageError:
 
 def _target(size: tuple[int, int], preparation: Preparation, swapped: bool) -> tuple[int, int]:
     """Width and height to resize to, before the image is turned upright."""
-    if preparation.resize == "stretch":
-        return preparation.size, preparation.size
     width, height = reversed(size) if swapped else size
-    scale = preparation.size / max(width, height)
-    fitted = max(1, round(width * scale)), max(1, round(height * scale))
+    fitted = preparation.target(width, height)
     return (fitted[1], fitted[0]) if swapped else fitted
 
 

@@ -49,6 +49,11 @@ class Collection:
         return [info.sha1 if info else "" for info in self.infos]
 
     @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Upright width and height of each image; 1 × 1 where its files cannot be used."""
+        return [(info.width, info.height) if info else (1, 1) for info in self.infos]
+
+    @property
     def contents(self) -> list[str]:
         """What tells whether an image has changed, also where its files cannot be used."""
         return [info.sha1 if info else mark for info, mark in zip(self.infos, self.marks, strict=True)]

@@ -14,7 +14,8 @@ class TrainingSet:
     Attributes:
         ids: n ids.
         labels: (n, K) uint8 of 0, 1 or 255; float32 where an augmented set has soft labels.
-        image_shape: height, width and channels.
+        image_shape: height, width and channels; None for sides that differ.
+        bucket: (n,) int64, which images have one shape. shapes: that of each bucket.
 
     Args:
         cache: where the originals are.
@@ -29,6 +30,9 @@ class TrainingSet:
         self.ids = [cache.ids[row] for row in rows] + [name for each in augmented for name in each.ids]
         self.labels = np.concatenate([cache.labels[rows], *(each.labels for each in augmented)])
         self.image_shape = cache.image_shape
+        self.bucket, self.shapes = np.zeros(len(self.ids), dtype=np.int64), [self.image_shape]
+        if None in self.image_shape:  # then there is no augmented set: see augment.py
+            self.bucket, self.shapes = cache.bucket[rows], cache.shapes
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -39,7 +43,7 @@ class TrainingSet:
         return self._sources
 
     def gather(self, places: np.ndarray) -> np.ndarray:
-        """Copy images out of the memory maps: (b,) places from 0 to n − 1 to (b, H, W, C) uint8."""
+        """Copy images out of the memory maps: (b,) places of one shape, 0 to n − 1, to (b, H, W, C) uint8."""
         if len(self._sources) == 1:
             return self._sources[0][0].gather(self._sources[0][1][places])
         images = np.empty((len(places), *self.image_shape), dtype=np.uint8)

@@ -67,6 +67,17 @@ def options_of(name: str, extractor: str = "") -> list[str]:
     return [option for option in names if option not in ("input_shape", "classes")]
 
 
+def least_side(name: str, network: str) -> int:
+    """The smallest height and width, pixels, that a model takes; `network` is that of a backbone."""
+    sides = {"backbone": backbone.least_side(network), "resnet50": backbone.least_side("ResNet50")}
+    return sides[name] if name in sides else getattr(inspect.getmodule(_builder(name)), "SMALLEST", 1)
+
+
+def flattens(options: dict) -> bool:
+    """Whether a model with these options of its own takes images of one size only."""
+    return not (options.get("pyramid_levels") or options.get("global_pooling", True))
+
+
 def _builder(name: str) -> Callable[..., keras.Model]:
     if name not in BUILDERS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(BUILDERS)}")

@@ -8,6 +8,7 @@ from typing import Literal
 import keras
 from keras import layers
 
+from models.pyramid import pooled
 from models.scaling import standardised
 
 Trainable = Literal["all", "last_stage", "head"]
@@ -39,6 +40,11 @@ def names() -> list[str]:
     return sorted(name for name in dir(keras.applications) if name.startswith((*NORMALISATIONS, SCALES_ITSELF)))
 
 
+def least_side(backbone: str) -> int:
+    """The smallest height and width that a network takes, pixels."""
+    return next((side for prefix, side in LEAST_SIDES.items() if backbone.startswith(prefix)), 32)
+
+
 def build(
     input_shape: tuple[int, int, int],
     classes: int,
@@ -49,8 +55,10 @@ def build(
     trainable: Trainable = "all",
     dropout: float = 0.0,
     head_units: int = 0,
+    pyramid_levels: Sequence[int] = (),
 ) -> keras.Model:
-    """A backbone, its mean over all places, dropout and a dense layer, or two. Stock layers only.
+    """A backbone, its mean over all places or a pyramid of maxima, dropout and a dense layer, or two. Stock layers but
+    for the pyramid.
 
     Args:
         input_shape: (height, width, channels), uint8; height and width may be None.
@@ -63,6 +71,7 @@ def build(
             keeps its batch normalisation in inference mode.
         dropout: fraction of the features that is dropped in training.
         head_units: width of a hidden dense layer behind the features, 0 for none.
+        pyramid_levels: bins a side of each grid of `SpatialPyramidPooling`, in place of the mean; empty for the mean.
 
     Returns:
         A functional model, uint8 (N, height, width, channels) to float32 logits (N, K).
@@ -73,7 +82,7 @@ def build(
     """
     if backbone not in names():
         raise ValueError(f"unknown backbone {backbone!r}; known: {', '.join(names())}")
-    least = next((side for prefix, side in LEAST_SIDES.items() if backbone.startswith(prefix)), 32)
+    least = least_side(backbone)
     if min(side or least for side in input_shape[:2]) < least:
         raise ValueError(f"{backbone} needs images of {least} pixels or more, not {input_shape[0]} × {input_shape[1]}")
     channels, pretrained = input_shape[2], weights != "none"
@@ -89,7 +98,7 @@ def build(
     if pretrained:
         _take_weights(network, _pretrained(backbone, weights), channels, blue_first)
     _freeze(network, inputs, trainable)
-    x = layers.GlobalAveragePooling2D(name="features")(network.output)
+    x = pooled(network.output, pyramid_levels, layers.GlobalAveragePooling2D(name="features"))
     if head_units:
         x = layers.Dense(head_units, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
     if dropout:

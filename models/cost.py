@@ -32,13 +32,18 @@ class Cost:
         return max(0, (available - self.fixed) // max(self.each, 1))
 
 
-def cost(model: keras.Model, bytes_a_number: int = FLOAT) -> Cost:
+def cost(model: keras.Model, bytes_a_number: int = FLOAT, image_shape: tuple[int, int, int] | None = None) -> Cost:
     """The cost of a functional model.
 
     Args:
-        model: its layers' outputs have known sizes.
+        model: any.
         bytes_a_number: of the outputs of layers, 2 in half precision.
+        image_shape: height, width and channels; needed where the model takes any size.
     """
+    if None in model.input_shape[1:]:
+        # Only a twin for this size knows the sizes of its outputs.
+        twin = keras.Input(image_shape, dtype=model.input.dtype)
+        model = keras.models.clone_model(model, input_tensors=twin)
     parameters, trained = model.count_params(), sum(math.prod(weight.shape) for weight in model.trainable_weights)
     outputs = sum(_size(layer.output) for layer in model.layers if not isinstance(layer, layers.InputLayer))
     fixed = FLOAT * (parameters + (1 + OPTIMIZER_SLOTS) * trained)

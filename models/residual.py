@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from models.pyramid import pooled
 from models.scaling import standardised
 
 WIDTHS = (32, 64, 128, 192)  # channels of the stages
@@ -19,12 +20,13 @@ def build(
     dropout: float = 0.2,
     width: float = 1.0,
     depth: int = 1,
+    pyramid_levels: Sequence[int] = (),
 ) -> keras.Model:
     """Pre-activated residual blocks (He et al., "Identity mappings in deep residual networks", 2016), 0.9 M parameters.
 
     A stage begins with average pooling on the shortcut, as a strided 1×1 convolution would skip three quarters of the
     places (He, T. et al., "Bag of tricks", CVPR 2019, ResNet-D). The head reads mean and maximum over all places: a
-    rare compartment may fill few of them. Stock layers only.
+    rare compartment may fill few of them. Stock layers but for the pyramid.
 
     Args:
         input_shape: (height, width, channels), uint8; height and width may be None.
@@ -33,6 +35,8 @@ def build(
         dropout: fraction of the features that is dropped in training.
         width: factor on the channels.
         depth: blocks a stage.
+        pyramid_levels: bins a side of each grid of `SpatialPyramidPooling`, in place of the maximum over all places,
+            which is level 1; empty for that.
 
     Returns:
         A functional model, uint8 (N, height, width, channels) to float32 logits (N, K).
@@ -50,8 +54,8 @@ def build(
         for number in range(1, depth + 1):
             x = _block(x, channels, 2 if stage > 1 and number == 1 else 1, f"stage{stage}_block{number}")
     x = _activated(x, "last")
-    pooled = [layers.GlobalAveragePooling2D(name="mean")(x), layers.GlobalMaxPooling2D(name="maximum")(x)]
-    x = layers.Concatenate(name="features")(pooled)
+    maxima = pooled(x, pyramid_levels, layers.GlobalMaxPooling2D(name="maximum"), name="pyramid")
+    x = layers.Concatenate(name="features")([layers.GlobalAveragePooling2D(name="mean")(x), maxima])
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)

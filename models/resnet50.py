@@ -16,6 +16,9 @@ def build(
     trainable: backbone.Trainable = "all",
     dropout: float = 0.0,
     head_units: int = 0,
+    pyramid_levels: Sequence[int] = (),
 ) -> keras.Model:
     """As `backbone.build`, which says what the options are and what it raises."""
-    return backbone.build(input_shape, classes, mean, std, "ResNet50", weights, trainable, dropout, head_units)
+    return backbone.build(
+        input_shape, classes, mean, std, "ResNet50", weights, trainable, dropout, head_units, pyramid_levels
+    )

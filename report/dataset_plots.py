@@ -95,7 +95,7 @@ def draw_augmented_counts(
 
 
 def draw_preview(
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     ids: Sequence[str],
     labels: Sequence[Sequence[str]],
     path: Path,
@@ -106,7 +106,7 @@ def draw_preview(
     Named channels are shown composed in their colours, and apart in gray below.
 
     Args:
-        images: (n, H, W, C) uint8.
+        images: n of (H, W, C) uint8, of any shapes.
         ids: n ids.
         labels: the class names of each image.
         path: the PNG.
@@ -157,7 +157,10 @@ def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left:
 
 def _show(axes: Any, pixels: np.ndarray, left: float, top: float, side: float) -> None:
     shown = pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
-    axes.imshow(shown, interpolation="antialiased", extent=(left, left + side, top + side, top))
+    # What is not square keeps its aspect ratio, in the middle of the square.
+    height, width = (side * length / max(shown.shape[:2]) for length in shown.shape[:2])
+    left, top = left + (side - width) / 2, top + (side - height) / 2
+    axes.imshow(shown, interpolation="antialiased", extent=(left, left + width, top + height, top))
 
 
 def caption(names: Sequence[str], width: int = 32) -> str:

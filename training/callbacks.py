@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 import metrics
-from data.batches import image_batches, score
+from data.batches import score_rows
 from data.cache import Cache
 from data.faults import InputError
 from data.files import write_text
@@ -54,7 +54,7 @@ class SplitMetrics(keras.callbacks.Callback):
 
     def _add(self, logs: dict, split: str) -> None:
         rows = self.rows[split]
-        logits = score(self.model, image_batches(self.cache, rows, self.batch_size), self.batch_size)
+        logits = score_rows(self.model, self.cache, rows, self.batch_size)
         labels = self.cache.labels[rows]
         if not np.isfinite(logits).all():
             raise InputError(

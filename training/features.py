@@ -36,8 +36,8 @@ def head(model: keras.Model) -> keras.Model:
     return keras.Model(model.get_layer(LAYER).output, model.output, name=f"{model.name}_head")
 
 
-def refusal(config: Any) -> str:
-    """Why features cannot be stored for the header's settings, or nothing where they can.
+def refusal(config: Any, cache: Cache) -> str:
+    """Why features cannot be stored for the header's settings and the cache, or nothing where they can.
 
     A rotated or mixed image is another one each time; features of all of them cannot be kept.
     """
@@ -50,6 +50,10 @@ def refusal(config: Any) -> str:
         return (
             f"mixing = {config.mixing} mixes pixels anew each epoch, but features are computed once; give --mixing off"
         )
+    if config.train_scales != (1.0,):
+        return "train_scales other than 1 make other pixels by epoch, but features are computed once"
+    if len(cache.shapes) > 1:
+        return f"{cache.directory} has images of several shapes, whose features are not stored"
     return ""
 
 
@@ -81,10 +85,12 @@ class FeatureCache:
 
     Attributes:
         ids, labels: the cache's.
+        image_shape: of what `gather` gives for one image.
     """
 
-    def __init__(self, cache: Cache, table: FeatureTable) -> None:
+    def __init__(self, cache: Cache, table: FeatureTable, features: int) -> None:
         self.ids, self.labels, self._table = cache.ids, cache.labels, table
+        self.image_shape = (features,)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """The features of the images as they are, (n,) positions in the cache to (n, D) float32."""
@@ -150,7 +156,7 @@ class Stored:
                 views = self.views if split == "train" else self.views[:1]
                 owners[own], places[own] = len(files), np.arange(len(own))
                 files.append(self._files(cache, own, views, split, [state, own.tolist()]))
-        self.images = FeatureCache(cache, FeatureTable(files, owners, places))
+        self.images = FeatureCache(cache, FeatureTable(files, owners, places), self._network.output_shape[-1])
         self._of_cache = files, owners, places
 
     def batches(self, start_step: int = 0) -> FeatureBatches:

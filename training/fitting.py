@@ -9,12 +9,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy.special import expit
 
 import run_folder
-from data.batches import image_batches, score
+from data.batches import feed, row_probabilities
 from data.cache import Cache
 from data.faults import InputError
+from data.views import Views
 from training import callbacks, devices, optimizers
 
 
@@ -102,7 +102,7 @@ def fit(
     used.append(callbacks.EpochEnd(progress))
     with devices.out_of_memory(config.batch_size):
         model.fit(
-            batches,
+            feed(batches),
             initial_epoch=done,
             epochs=done + epochs,
             steps_per_epoch=steps,
@@ -118,9 +118,10 @@ def fit(
 
 
 def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: keras.Model) -> None:
-    """Score every split once, for all scripts that follow."""
+    """Score every split once, for all scripts that follow, by the views that `predict.py` takes too."""
+    views = Views(config.score_scales, config.score_views)
     for split, places in rows.items():
         if len(places):
-            logits = score(model, image_batches(cache, places, config.batch_size), config.batch_size)
+            scores = row_probabilities(model, cache, places, config.batch_size, views)
             ids = [cache.ids[place] for place in places]
-            run_folder.write_scores(config.run_dir, split, ids, expit(logits), cache.labels[places])
+            run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places])

@@ -68,7 +68,9 @@ class Inputs:
 
         config = self.config
         threads = config.workers or max(1, (os.cpu_count() or 1) // 2)
-        return TrainingBatches(self.images, config.batch_size, config.seed, 0, self.expected, self.online, threads)
+        return TrainingBatches(
+            self.images, config.batch_size, config.seed, 0, self.expected, self.online, threads, config.train_scales
+        )
 
     def words(self) -> list[str]:
         """What an epoch shows beside the training images as they are, in lines."""

@@ -15,6 +15,7 @@ import numpy as np
 import models
 from data.cache import Cache
 from data.faults import InputError
+from data.views import Views
 from training import features, fitting
 from training.inputs import Inputs
 
@@ -32,7 +33,7 @@ class Fitted:
     model: keras.Model
 
 
-def check(config: Any) -> None:
+def check(config: Any, cache: Cache) -> None:
     """Refuse settings of train.py's header that no phase can follow.
 
     Raises:
@@ -52,15 +53,15 @@ def check(config: Any) -> None:
             f"head_epochs = {config.head_epochs}: with trainable = head every epoch is the head's; give --epochs, or "
             "--trainable all"
         )
-    if reason := features.refusal(config):
+    if reason := features.refusal(config, cache):
         raise InputError(f"trainable = head: {reason}")
 
 
-def words(config: Any) -> list[str]:
+def words(config: Any, cache: Cache) -> list[str]:
     """What a user should know of the phases before they begin, in lines."""
     said = []
     if config.head_epochs:
-        way = "through the frozen network each time" if features.refusal(config) else "on stored features"
+        way = "through the frozen network each time" if features.refusal(config, cache) else "on stored features"
         said.append(
             f"First {config.head_epochs} epochs on the head alone, {way}; then {config.epochs} with trainable = "
             f"{config.trainable} at {config.fine_tune_factor:g} of the learning rate"
@@ -97,7 +98,7 @@ def fit(
     before: list[dict[str, Any]] = []
     if config.head_epochs:
         first = fitting.Phase("head", config.head_epochs)
-        if features.refusal(config):
+        if features.refusal(config, cache):
             with _frozen(features.extractor(model)):
                 before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first)
         else:
@@ -119,6 +120,9 @@ def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase) -> Fit
     history = fitting.fit(config, stored.images, rows, batches, head, loss, phase)
     # The head's layers are the model's own; the checkpoint is to hold the whole model.
     model.save_weights(fitting.best_weights(config.run_dir))
+    # Other views than those that are stored need the pixels.
+    if Views(config.score_scales, config.score_views) != Views():
+        return Fitted(history, cache, model)
     return Fitted(history, stored.images, head)
 
 

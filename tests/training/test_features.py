@@ -170,7 +170,7 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     assert [(row["epoch"], row["phase"]) for row in history] == [("1", "head"), ("2", "head"), ("3", "all")]
     assert [row["epoch"] for row in rows_of(config.run_dir / "timing.csv")] == ["1", "2", "3"]
     assert "epoch 3/3" in capsys.readouterr().out
-    said = " ".join(phases.words(config))
+    said = " ".join(phases.words(config, cache))
     assert ("on stored features" in said) == ("rotation" not in operations)
 
 
@@ -200,17 +200,25 @@ def test_the_best_epoch_of_both_phases_is_kept(made_cache, tmp_path):
         ({"head_epochs": 3}, "with trainable = head every epoch is the head's; give --epochs"),
         ({"operations": ("flips", "rotation", "noise")}, "trainable = head: operations: rotation, noise would change"),
         ({"mixing": "mixup"}, "trainable = head: mixing = mixup mixes pixels anew"),
+        ({"train_scales": (1.0, 0.5)}, "trainable = head: train_scales other than 1"),
     ],
 )
-def test_what_no_phase_can_follow_is_refused_by_name(options, message):
-    config = config_of(Path("cache"), Path("run"))
-    phases.check(config)
+def test_what_no_phase_can_follow_is_refused_by_name(options, message, made_cache):
+    config, cache = config_of(made_cache, Path("run")), open_cache(made_cache)
+    phases.check(config, cache)
     with pytest.raises(InputError, match=message):
-        phases.check(dataclasses.replace(config, **options))
+        phases.check(dataclasses.replace(config, **options), cache)
 
 
-def test_a_frozen_network_of_random_weights_is_said(tmp_path):
-    config = config_of(Path("cache"), Path("run"))
-    assert "Warning: weights = none" in phases.words(config)[0]
-    assert phases.words(dataclasses.replace(config, weights="imagenet")) == []
-    assert phases.words(dataclasses.replace(config, trainable="all")) == []
+def test_features_of_several_shapes_are_refused_by_name(made_cache):
+    cache = open_cache(made_cache)
+    cache.shapes = [(32, 32, 3), (16, 64, 3)]
+    with pytest.raises(InputError, match="trainable = head: .* has images of several shapes"):
+        phases.check(config_of(made_cache, Path("run")), cache)
+
+
+def test_a_frozen_network_of_random_weights_is_said(made_cache):
+    config, cache = config_of(made_cache, Path("run")), open_cache(made_cache)
+    assert "Warning: weights = none" in phases.words(config, cache)[0]
+    assert phases.words(dataclasses.replace(config, weights="imagenet"), cache) == []
+    assert phases.words(dataclasses.replace(config, trainable="all"), cache) == []
