@@ -170,7 +170,7 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     assert [(row["epoch"], row["phase"]) for row in history] == [("1", "head"), ("2", "head"), ("3", "all")]
     assert [row["epoch"] for row in rows_of(config.run_dir / "timing.csv")] == ["1", "2", "3"]
     assert "epoch 3/3" in capsys.readouterr().out
-    said = " ".join(phases.words(config, cache))
+    said = " ".join(phases.words(config, open_cache(config.cache_dir)))
     assert ("on stored features" in said) == ("rotation" not in operations)
 
 
@@ -213,7 +213,7 @@ def test_what_no_phase_can_follow_is_refused_by_name(options, message, made_cach
 def test_features_of_several_shapes_are_refused_by_name(made_cache):
     cache = open_cache(made_cache)
     cache.shapes = [(32, 32, 3), (16, 64, 3)]
-    with pytest.raises(InputError, match="trainable = head: .* has images of several shapes"):
+    with pytest.raises(InputError, match=r"trainable = head: .* has images of several shapes"):
         phases.check(config_of(made_cache, Path("run")), cache)
 
 
