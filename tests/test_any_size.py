@@ -69,7 +69,7 @@ def test_any_sizes_go_through_all_scripts(several_shapes, shell, tmp_path, capsy
     import thresholds
 
     cache, run = open_cache(several_shapes / "cache"), tmp_path / "run"
-    printed = shell("train.py", "--cache_dir", cache.directory, "--run_dir", run, "--epochs", 3, "--batch_size", 8,
+    printed = shell("train.py", "--cache_dir", cache.directory, "--run_dir", run, "--epochs", 2, "--batch_size", 8,
                     "--pyramid_levels", 1, 2, "--train_scales", 1, 0.8, "--score_scales", 1, 1.5,
                     "--score_views", "flips",
                     "--train_metrics_every", 0, "--learning_rate", 0.003)  # fmt: skip

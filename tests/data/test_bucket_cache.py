@@ -43,19 +43,22 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def prepared(pictures, cache_dir, **options):
-    """Run preprocess.py in this process."""
+def prepared(pictures, cache_dir, drawn=False, **options):
+    """Run preprocess.py in this process, without its pictures unless they are wanted, as these take longest."""
     config = preprocess.Config(
         image_dir=(pictures / "images",), labels_csv=(pictures / "labels.csv",), cache_dir=cache_dir, size=32,
         resize="bucket", buckets=3, workers=1,
     )  # fmt: skip
-    preprocess.main(dataclasses.replace(config, **options))
+    with pytest.MonkeyPatch.context() as patch:
+        if not drawn:
+            patch.setattr(preprocess, "draw", lambda *_: None)
+        preprocess.main(dataclasses.replace(config, **options))
     return open_cache(cache_dir)
 
 
 @pytest.fixture(scope="module")
 def cache(pictures):
-    return prepared(pictures, pictures / "cache")
+    return prepared(pictures, pictures / "cache", drawn=True)
 
 
 def test_every_image_has_the_pixels_that_pillow_gives_it(cache, pictures):
@@ -76,6 +79,10 @@ def test_every_image_has_the_pixels_that_pillow_gives_it(cache, pictures):
     rows = np.flatnonzero(cache.bucket == 1)[::-1]
     for image, row in zip(cache.gather(rows), rows, strict=True):
         np.testing.assert_array_equal(image, cache.gather([row])[0])
+
+
+def test_images_of_several_shapes_are_drawn(cache):
+    assert Image.open(cache.directory / "preview.png").size[0] > 500
 
 
 def test_statistics_are_those_of_all_training_pixels(cache):
