@@ -250,6 +250,24 @@ def write_scores(run_dir: Path, split: str, ids: list[str], scores: np.ndarray, 
         )
 
 
+def check_free(run_dir: Path, overwrite: bool) -> bool:
+    """Whether a folder that a run is to fill holds an earlier run, which is to be replaced.
+
+    Raises:
+        InputError: it holds a run and `overwrite` is off, or holds something that is not a run.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
+        return False
+    found = _run_config(run_dir)
+    if found is None:
+        raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
+    if not overwrite:
+        state = "a finished run" if found.get("finished") else "a run that did not finish"
+        raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
+    return True
+
+
 def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
     """Make the folder of a run that starts; `finish_run` marks it whole.
 
@@ -259,16 +277,10 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
         overwrite: whether an earlier run in this folder is replaced.
 
     Raises:
-        InputError: the folder holds a run and `overwrite` is off, or holds something that is not a run.
+        InputError: as for `check_free`.
     """
     run_dir = Path(run_dir)
-    if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-        found = _run_config(run_dir)
-        if found is None:
-            raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
-        if not overwrite:
-            state = "a finished run" if found.get("finished") else "a run that did not finish"
-            raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
+    if check_free(run_dir, overwrite):
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})

@@ -111,14 +111,12 @@ class Config:
 
 
 def main(config: Config) -> None:
-    from data import cache as caches
-    from data import partition
+    import run_folder
     from training import memory
 
     memory.keep_freed_memory()
-    cache = caches.open_cache(config.cache_dir)
-    cache, part = partition.part_of(cache, config.classes, config.large_from, config.fold)
-    cache = with_tree(config, cache)
+    run_folder.check_free(config.run_dir, config.overwrite)
+    cache, said = viewed(config)
     rows = usable_rows(config, cache)
 
     from training.inputs import Inputs
@@ -128,14 +126,8 @@ def main(config: Config) -> None:
     import keras
 
     import models
-    import run_folder
-    from data import hierarchy
-    from data.faults import InputError
-    from loss_formulas.by_level import LevelLoss
-    from loss_formulas.smoothing import Smoothed, smoothed
-    from training import any_size, devices, fitting, loss_setup, phases, priors, start_from
-
-    loss = loss_setup.build(config, cache, inputs)
+    from loss_formulas.smoothing import smoothed
+    from training import any_size, devices, fitting, phases, priors, start_from
 
     phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
@@ -146,23 +138,10 @@ def main(config: Config) -> None:
     # Weights are worth something only behind the scaling that they were trained with.
     scaling = start_from.scaling(earlier) if earlier else cache.meta
     standard = {"mean": scaling["mean"], "std": scaling["std"]}
-    tree = hierarchy.tree_of(cache.meta)
-    given = {**standard, **(tree.tables() if tree else {})}
-    try:
-        if tree:
-            loss = LevelLoss(loss, **tree.tables(), level_weights=config.level_weights)
-        if config.label_smoothing:
-            loss = Smoothed(loss, config.label_smoothing)
-        names = models.options_of(config.model, config.extractor)
-        options = {name: getattr(config, name) for name in names if name not in given}
-        shape = any_size.input_shape(config, cache, options)
-        model = models.build(config.model, shape, len(cache.class_names), **given, **options)
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    model, loss = built(config, cache, inputs, standard)
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    said = [*part, *([tree.words()] if tree else []), *inputs.words(), *any_size.words(config, cache)]
-    for text in said + phases.words(config, cache):
+    for text in [*said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache)]:
         print(text)
     show_cost(config, model, any_size.largest_shape(config, cache))
     if earlier:
@@ -182,24 +161,53 @@ def main(config: Config) -> None:
     header.next_command("thresholds.py", run_dirs=config.run_dir)
 
 
-def with_tree(config: Config, cache):
-    """The cache with the nodes of the tree as its classes, for the model that wants one; else the cache as it is."""
-    from data import hierarchy
+def built(config: Config, cache, inputs, standard: dict) -> tuple:
+    """The model of logits and its loss; `standard` is the mean and standard deviation a channel that it scales by."""
+    import models
+    from data.faults import InputError
+    from data.hierarchy import tree_of
+    from loss_formulas.by_level import LevelLoss
+    from loss_formulas.smoothing import Smoothed
+    from training import any_size, loss_setup
+
+    tree = tree_of(cache.meta)
+    tables = tree.tables() if tree else {}
+    loss = loss_setup.build(config, cache, inputs)
+    try:
+        if tree:
+            loss = LevelLoss(loss, **tables, level_weights=config.level_weights)
+        if config.label_smoothing:
+            loss = Smoothed(loss, config.label_smoothing)
+        given = {**standard, **tables}
+        names = models.options_of(config.model, config.extractor)
+        options = {name: getattr(config, name) for name in names if name not in given}
+        shape = any_size.input_shape(config, cache, options)
+        return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def viewed(config: Config) -> tuple:
+    """The cache with the classes, folds and tree that the header asks for, and what was chosen, in lines."""
+    from data import cache as caches
+    from data import hierarchy, partition
     from data.faults import InputError
 
+    cache, said = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
     if config.model != "hierarchical":
         if config.hierarchy:
             raise InputError(
                 f"hierarchy = {config.hierarchy}: model = {config.model} knows no tree; give --model hierarchical "
                 f"--extractor {config.model}"
             )
-        return cache
+        return cache, said
     if config.hierarchy is None:
         raise InputError(
             "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
             "data/hpa_hierarchy.csv is that of the Human Protein Atlas"
         )
-    return hierarchy.seen(cache, config.hierarchy)
+    cache = hierarchy.seen(cache, config.hierarchy)
+    return cache, [*said, hierarchy.tree_of(cache.meta).words()]
 
 
 def usable_rows(config: Config, cache) -> dict:
