@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+import models
 from models.cost import cost
 
 
@@ -29,3 +30,11 @@ def test_a_small_model_by_hand():
     assert found.memory(3) == found.fixed + 3 * found.each
     assert found.fitting(found.memory(3) + 5) == 3
     assert found.fitting(10) == 0
+
+
+def test_a_model_of_any_size_costs_what_one_of_that_size_does():
+    scaling = {"mean": [100.0] * 3, "std": [50.0] * 3}
+    fixed, open_sided = (
+        models.build("cnn", shape, 4, **scaling, pyramid_levels=(1, 2)) for shape in ((32, 48, 3), (None, None, 3))
+    )
+    assert cost(open_sided, image_shape=(32, 48, 3)) == cost(fixed)
