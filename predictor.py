@@ -1,5 +1,6 @@
 """The models of one or more runs as one: pixels in, joined probabilities out."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,9 @@ class Predictor:
         self.preparations = list(dict.fromkeys(prepared))
         self._ways = [self.preparations.index(preparation) for preparation in prepared]
         self.models = [each.load_model() for each in runs]
+        if len(runs) > 1:
+            # TensorFlow takes the models, each compiled once, for one that is compiled again and again, and warns.
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     def words(self) -> list[str]:
         """What is scored otherwise than in the image as it is, in lines."""
