@@ -5,7 +5,6 @@ class; and predictions.csv.json, which says what made it. format="challenge" wri
 sample_file. A run over a tree of labels adds a column parents, and their scores; its class ids are those of the cache.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,8 +15,7 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
-    from data.faults import Faults
-    from data.images import ImageFiles, Preparation
+    from data.images import ImageFiles
     from predictor import Predictor
     from run_folder import Run
 
@@ -40,6 +38,7 @@ class Config:
 def main(config: Config) -> None:
     import joined_runs
     import predictor as predictors
+    from data import unlabelled
     from data.channels import brief
     from data.faults import listing
     from data.files import write_json
@@ -51,24 +50,26 @@ def main(config: Config) -> None:
     output_csv = checked_output(config, run.directory)
     thresholds, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
-    ids, paths = chosen_images(config, preparation)
+    ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
     predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
     for model in predictor.models:
         model.compile(jit_compile=jit_compile("auto"))
-    workers = worker_count(config.workers)
+    workers = unlabelled.worker_count(config.workers)
     if config.on_bad_image == "stop":
         for each in predictor.preparations:
-            refuse(paths, damaged_headers(paths, each, workers))
+            unlabelled.refuse(paths, unlabelled.damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     for text in predictor.words():
         print(text)
-    batches = decoded(paths, predictor.preparations, config, workers)
+    batches = unlabelled.decoded(paths, predictor.preparations, config.batch_size, workers)
     bad = write_predictions(config, run, output_csv, ids, paths, thresholds, predictor, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
-        print(listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", lines_of(skipped)))
+        print(
+            listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", unlabelled.lines_of(skipped))
+        )
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source, **header.record(config)}
     write_json(record_path(output_csv), made)
@@ -105,125 +106,6 @@ def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | 
     return np.full(len(run.class_names), 0.5), None
 
 
-def chosen_images(config: Config, preparation: "Preparation") -> tuple[list[str], "list[ImageFiles]"]:
-    """The ids and files of the images to predict: those of the sample file in its order, else all, sorted."""
-    import unicodedata
-
-    from data.channels import find_channel_images, match_images, read_path_columns
-    from data.faults import Faults, listing
-    from data.images import find_images
-    from data.matching import short_ids
-
-    channels, pattern = preparation.channels, preparation.pattern
-    if config.sample_file is None:
-        if pattern:
-            ids, images, warnings = find_channel_images(config.image_dir, channels, pattern)
-            for text in warnings:
-                print(f"warning: {text}")
-            return ids, images
-        found = find_images(config.image_dir)
-        return short_ids(list(found)), list(found.values())
-    faults = Faults()
-    ids, lines = sample_ids(config.sample_file, faults)
-    keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
-    columns = read_path_columns(config.sample_file, channels, faults)
-    paths, unclaimed, _ = match_images(keys, lines, config.image_dir, channels, pattern, columns, faults)
-    faults.raise_if_any(f"sample_file {config.sample_file} cannot be used:")
-    if unclaimed:
-        print(listing(f"warning: {len(unclaimed):,} images are not in {config.sample_file} and left out:", unclaimed))
-    return ids, paths
-
-
-def sample_ids(sample_file: Path, faults: "Faults") -> tuple[list[str], list[int]]:
-    """The ids of a CSV as they are written there, and their lines; what is wrong with it goes into the faults."""
-    from data.label_forms import ID_COLUMNS
-    from data.spreadsheet import Sheet, column_key, quoted, some
-
-    sheet = Sheet(sample_file, faults, ID_COLUMNS)
-    keys = [column_key(name) for name in sheet.header]
-    wanted = next((key for key in ID_COLUMNS if key in keys), None)
-    if wanted is None:
-        if keys:
-            faults.add(f"{sheet.name}: no column Id; its columns are {some([quoted(name) for name in sheet.header])}")
-        return [], []
-    place = keys.index(wanted)
-    if keys.count(wanted) > 1:
-        faults.add(f"{sheet.name}: {keys.count(wanted)} columns are called {quoted(sheet.header[place])}")
-    sheet.drop_bad_rows(place, None)
-    return [row[place].strip() for row in sheet.rows], sheet.lines
-
-
-def worker_count(workers: int) -> int:
-    """The threads that are asked for, or one for each core that this process may use."""
-    import os
-
-    return workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-def damaged_headers(paths: "list[ImageFiles]", preparation: "Preparation", workers: int) -> dict[int, str]:
-    """Position and reason of each image whose header already shows that it cannot be decoded."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from data.images import ImageError, scan
-
-    def reason(path: "ImageFiles") -> str:
-        try:
-            scan(path, preparation)
-        except ImageError as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(workers) as pool:
-        return {position: text for position, text in enumerate(pool.map(reason, paths)) if text}
-
-
-def refuse(paths: "list[ImageFiles]", bad: dict[int, str]) -> None:
-    """Stop with the list of the images that cannot be decoded, if there are any."""
-    from data.channels import brief
-    from data.faults import InputError, listing
-
-    if bad:
-        heading = f"{len(bad):,} of {len(paths):,} images cannot be decoded; --on_bad_image skip predicts the others:"
-        raise InputError(listing(heading, lines_of({brief(paths[place]): reason for place, reason in bad.items()})))
-
-
-def lines_of(reasons: dict[str, str]) -> list[str]:
-    """A line an image: its path, and what is wrong with it."""
-    return [f"{path} {reason}" for path, reason in reasons.items()]
-
-
-def decoded(
-    paths: "list[ImageFiles]", preparations: "list[Preparation]", config: Config, workers: int
-) -> Iterator[tuple[int, dict[int, "list[np.ndarray] | str"]]]:
-    """Decode images in threads, at most two batches ahead of who asks, so that memory stays small.
-
-    Yields:
-        The number of a batch and, by position, an image's pixels (H, W, C) uint8 in each preparation, or why it cannot
-        be decoded.
-    """
-    from collections import deque
-    from concurrent.futures import ThreadPoolExecutor
-    from itertools import islice
-
-    from data.images import ImageError, prepare
-
-    def pixels(path: "ImageFiles") -> "list[np.ndarray] | str":
-        try:
-            return [prepare(path, preparation) for preparation in preparations]
-        except ImageError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(workers) as pool:
-        calls = (pool.submit(pixels, path) for path in paths)
-        ahead = deque(islice(calls, 2 * config.batch_size + workers))
-        for number, start in enumerate(range(0, len(paths), config.batch_size)):
-            batch = {}
-            for position in range(start, min(start + config.batch_size, len(paths))):
-                batch[position] = ahead.popleft().result()
-                ahead.extend(islice(calls, 1))
-            yield number, batch
-
-
 def write_predictions(
     config: Config,
     run: "Run",
@@ -237,9 +119,6 @@ def write_predictions(
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
 
-    Args:
-        scoring: gives the probabilities (K,) of each image of a batch that could be decoded, by its position.
-
     Returns:
         Position and reason of each image that cannot be decoded.
 
@@ -248,6 +127,7 @@ def write_predictions(
     """
     import csv
 
+    from data import unlabelled
     from data.channels import brief
     from data.faults import InputError
     from data.files import written_aside
@@ -273,7 +153,7 @@ def write_predictions(
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
-            refuse(paths, bad)
+            unlabelled.refuse(paths, bad)
         if len(bad) == len(ids):
             raise InputError(f"none of the {len(ids):,} images can be decoded; {brief(paths[0])} {bad[0]}")
     return bad

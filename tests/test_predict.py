@@ -12,6 +12,7 @@ from PIL import Image
 
 import predict
 import run_folder
+from data import unlabelled
 from data.faults import InputError
 from data.images import Preparation, prepare
 
@@ -173,7 +174,7 @@ def test_short_rows_of_a_sample_with_a_file_a_channel_are_named(tmp_path):
     sample.write_text("Id,path_red,path_green\n007,007_red.png\n008,008_red.png,008_green.png\n", encoding="utf-8")
     stains = Preparation(size=6, resize="stretch", channels="red,green", pattern="{id}_{channel}")
     with pytest.raises(InputError, match=r"(?s)line 2: 2 fields where the header has 3.*line 3.*path_red.*no such"):
-        predict.chosen_images(predict.Config(image_dir=tmp_path, sample_file=sample), stains)
+        unlabelled.chosen_images(tmp_path, sample, stains)
 
 
 def damage(image_dir: Path) -> None:
@@ -245,7 +246,7 @@ def test_mistakes_are_said_in_a_line(trained, image_dir, tmp_path, options, mess
 
 
 def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, image_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(predict, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
+    monkeypatch.setattr(unlabelled, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / "model.keras").write_bytes(b"")
     with pytest.raises(InputError, match=r"model\.keras is missing or empty"):
@@ -255,10 +256,10 @@ def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, 
 def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "data.images.prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
+        unlabelled, "prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
     )
     paths = [image_dir / str(number) for number in range(100)]
-    batches = predict.decoded(paths, [PREPARATION], predict.Config(batch_size=4), workers=2)
+    batches = unlabelled.decoded(paths, [PREPARATION], batch_size=4, workers=2)
     number, first = next(batches)
     assert (number, list(first)) == (0, [0, 1, 2, 3])
     assert len(asked) <= 4 + 2 * 4 + 2
