@@ -9,13 +9,14 @@ import pytest
 from sklearn.metrics import f1_score
 
 import evaluate
+import losses
 import predict
 import run_folder
 import thresholds
 import train
 from data.cache import open_cache
 from data.faults import InputError
-from training import start_from
+from training import priors, start_from
 
 HPA = Path("data/hpa_hierarchy.csv")
 CLASSES = 29
@@ -96,7 +97,7 @@ def test_another_process_predicts_the_same_with_the_caches_numbers(run, made_set
     assert predict.cells(low, cuts * 0 + 0.5, run, False) == ["3"]
 
 
-def test_what_does_not_fit_is_said_in_a_line(run, made_cache):
+def test_what_does_not_fit_is_said_in_a_line(run, made_cache, tmp_path):
     for options, message in (
         ({"hierarchy": HPA}, "model = cnn knows no tree; give --model hierarchical --extractor cnn"),
         ({"model": "hierarchical"}, "needs a tree: give --hierarchy"),
@@ -105,7 +106,8 @@ def test_what_does_not_fit_is_said_in_a_line(run, made_cache):
           "positive_weights": (1.0,)}, "positive_weights: 1 weights, but "),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
-            train.main(train.Config(cache_dir=made_cache, run_dir=run.directory, **options))
+            train.main(train.Config(cache_dir=made_cache, run_dir=tmp_path / "run", **options))
+    assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="trained with another tree"):
         start_from.take_over(None, run, run.class_names[::-1])
 
@@ -123,5 +125,8 @@ def test_a_run_starts_from_another_of_the_same_tree(run, made_cache):
     assert isinstance(stored, keras.Model)
     for mine, theirs in zip(model.get_weights(), stored.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    start_from.priors(model, np.full(45, 9.0), np.full(45, 1.0))
-    np.testing.assert_allclose(model.get_layer("logits").bias, np.log(9.5 / 1.5), rtol=1e-6)
+    labels = run.scores("train").labels
+    priors.start(model, losses.build("bce"), labels, np.ones(len(labels)))
+    positives = labels.sum(axis=0)
+    odds = (positives + 0.5) / (len(labels) - positives + 0.5)
+    np.testing.assert_allclose(model.get_layer("logits").bias, np.log(odds), atol=0.01)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import augment
 from data import hierarchy
 from data.augmented import open_augmented
 from data.cache import open_cache, split_counts
@@ -99,7 +100,7 @@ def test_the_tree_of_the_human_protein_atlas():
     assert len(challenge.names) == 28 + 16
 
 
-def test_a_view_of_a_cache_has_the_nodes_as_classes(made_cache, shell):
+def test_a_view_of_a_cache_has_the_nodes_as_classes(made_cache):
     cache = open_cache(made_cache)
     seen = hierarchy.seen(cache, HPA)
     assert seen.class_names[:29] == cache.class_names and len(seen.class_names) == seen.labels.shape[1] == 45
@@ -108,8 +109,8 @@ def test_a_view_of_a_cache_has_the_nodes_as_classes(made_cache, shell):
     again = hierarchy.tree_of(seen.meta)
     assert again.described() == seen.meta["hierarchy"] and again.names == seen.class_names
     assert hierarchy.tree_of(cache.meta) is None
-    shell("augment.py", "--cache_dir", made_cache, "--tag", "tree", "--method", "mixup_rare", "--copies", 1,
-          "--labels", "soft", "--mixing_alpha", 0.4)  # fmt: skip
+    augment.main(augment.Config(cache_dir=made_cache, tag="tree", method="mixup_rare", copies=1, labels="soft",
+                                mixing_alpha=0.4, workers=1))  # fmt: skip
     soft, plain = open_augmented(seen, "tree"), open_augmented(cache, "tree")
     assert soft.labels.dtype == plain.labels.dtype == np.float32
     np.testing.assert_array_equal(soft.labels, again.expanded(plain.labels))
