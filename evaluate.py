@@ -56,10 +56,14 @@ def main(config: Config) -> None:
 
     calibrations = calibrated(run, scored)
     print(reliability.reading(calibrations[judged], judged))
-    more = {"calibration": calibrations, **({"levels": by_level} if by_level else {}), "warnings": run.warnings}
+    named = {
+        split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=False))}
+        for split, each in calibrations.items()
+    }
+    more = {"calibration": named, **({"levels": by_level} if by_level else {}), "warnings": run.warnings}
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
-    charts = draw(output_dir, run, judged, scored[judged], classes[judged])
+    charts = draw(output_dir, run, judged, scored[judged], classes[judged], calibrations[judged])
     parts = {"tuned_on": tuned_on, "levels": by_level.get(judged, {})}
     write_page(output_dir, run, judged, figures, classes[judged], charts, parts)
     print(f"Report: {output_dir / 'index.html'}")
@@ -174,13 +178,13 @@ def show_classes(split: str, classes: dict) -> None:
 
 
 def calibrated(run: "Run", scored: dict[str, "Scores"]) -> dict:
-    """split → `metrics.calibration`, the classes' errors by name."""
+    """split → `metrics.calibration` of the classes, without the nodes of a tree above them."""
     import metrics
 
-    found = {split: metrics.calibration(stored.labels, stored.scores) for split, stored in scored.items()}
+    classes = run.tree.classes if run.tree else len(run.class_names)
     return {
-        split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=True))}
-        for split, each in found.items()
+        split: metrics.calibration(stored.labels[:, :classes], stored.scores[:, :classes])
+        for split, stored in scored.items()
     }
 
 
@@ -218,13 +222,11 @@ def write_classes(path: Path, split: str, classes: dict) -> None:
             writer.writerow(row)
 
 
-def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict) -> list["Chart"]:
+def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, calibration: dict) -> list["Chart"]:
     """Draw the charts of the judged split."""
-    import metrics
     from report import plots, reliability
     from report.page import Chart
 
-    calibration = metrics.calibration(stored.labels, stored.scores)
     charts = [
         Chart(
             output_dir / "precision_recall.png",

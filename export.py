@@ -35,6 +35,7 @@ class Config:
 def main(config: Config) -> None:
     import run_folder
     from data.faults import InputError
+    from data.views import Views
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is exported at a time")
@@ -52,8 +53,10 @@ def main(config: Config) -> None:
     for name, path in paths.items():
         found = WRITERS[name][1](model, described, path)
         print(f"Wrote {path}, {size_of(path) / 1e6:.1f} MB; {found}")
-    images = " × ".join(map(str, described["image_shape"]))
+    images = " × ".join("any" if side is None else str(side) for side in model.input_shape[1:])
     print(f"It takes uint8 images (N, {images}), prepared as docs/export.md says, and gives probabilities.")
+    if run.views != Views():
+        print(f"Warning: the thresholds are for {run.views}; whoever runs the file must take the same mean")
     header.next_command("predict.py", run_dirs=run.directory, image_dir="NEW_IMAGES")
 
 
@@ -67,7 +70,7 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
     from data.preparation import Preparation
 
     preparation = Preparation.from_dict(run.preparation)
-    holder = run_folder.Run(thresholds_dir or run.directory, run.config)
+    holder = run.elsewhere(thresholds_dir)
     thresholds, source = [0.5] * len(run.class_names), "0.5 (the run has none; thresholds.py tunes them)"
     if thresholds_dir or holder.has_thresholds:
         thresholds, source = holder.thresholds().tolist(), str(holder.directory / run_folder.THRESHOLDS)
@@ -76,7 +79,12 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
         "class_names": run.class_names,
         "thresholds": thresholds,
         "thresholds_tuned": bool(thresholds_dir or holder.has_thresholds),
+        "class_ids": run.class_ids,
+        "parents": run.tree.parents.tolist() if run.tree else None,
         "image_shape": list(preparation.shape),
+        "shapes": [list(shape) for shape in preparation.shapes],
+        "score_scales": list(run.views.scales),
+        "score_views": run.views.kind,
         "channel_names": preparation.channel_names,
         "preparation": preparation.as_dict(),
         "trained": made,
@@ -130,7 +138,7 @@ def write_onnx(model: "keras.Model", described: dict[str, Any], path: Path) -> s
             graph, {name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
         )
         onnx.save(graph, aside)
-        return agreement(model, onnx_runner(aside), "ONNX Runtime")
+        return agreement(model, described["shapes"], onnx_runner(aside), "ONNX Runtime")
 
 
 def converted(model: "keras.Model", path: Path) -> None:
@@ -213,7 +221,7 @@ def write_saved_model(model: "keras.Model", described: dict[str, Any], path: Pat
         import tensorflow
 
         loaded = tensorflow.saved_model.load(str(partial))
-        found = agreement(model, lambda images: loaded.serve(images).numpy(), "TensorFlow")
+        found = agreement(model, described["shapes"], lambda images: loaded.serve(images).numpy(), "TensorFlow")
         write_json(partial / DESCRIPTION, described)
         # An earlier one goes only when this one is whole.
         if path.exists():
@@ -226,8 +234,17 @@ def write_saved_model(model: "keras.Model", described: dict[str, Any], path: Pat
     return found
 
 
-def agreement(model: "keras.Model", run: Callable[["np.ndarray"], "np.ndarray"] | None, runtime: str) -> str:
+def agreement(
+    model: "keras.Model",
+    shapes: list[list[int]],
+    run: Callable[["np.ndarray"], "np.ndarray"] | None,
+    runtime: str,
+) -> str:
     """How far the written file's probabilities lie from the model's on images of noise, in words.
+
+    Args:
+        model: the model. run: what the file makes of images; None where nothing can run it. runtime: what runs it.
+        shapes: of the images; a model of open sides is tried on others as well.
 
     Raises:
         InputError: further than rounding explains.
@@ -238,8 +255,14 @@ def agreement(model: "keras.Model", run: Callable[["np.ndarray"], "np.ndarray"] 
 
     if run is None:
         return f"not checked, as {runtime} is not installed here"
-    images = np.random.default_rng(0).integers(0, 256, (CHECKED, *model.input_shape[1:]), dtype=np.uint8)
-    apart = float(np.abs(run(images) - np.asarray(model(images, training=False))).max())
+    if None in model.input_shape[1:]:
+        # Sides that no grid and no stride divides.
+        shapes = [*shapes, *([height + 13, width + 27, channels] for height, width, channels in shapes)]
+    random, apart = np.random.default_rng(0), 0.0
+    for shape in shapes:
+        images = random.integers(0, 256, (CHECKED, *shape), dtype=np.uint8)
+        # Unlike Python's, this maximum is nan where one of the two is.
+        apart = float(np.maximum(apart, np.abs(run(images) - np.asarray(model(images, training=False))).max()))
     if not apart <= AGREEMENT:
         raise InputError(f"{runtime} gives probabilities that lie {apart:.2g} from the model's: nothing was written")
     return f"{runtime} gives the model's probabilities to within {apart:.1g}"

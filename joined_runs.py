@@ -91,6 +91,19 @@ class JoinedRuns(Run):
         positives, known = self._training_counts
         return positives / np.maximum(known, 1)
 
+    @property
+    def losses(self) -> set[str]:
+        return {name for run in self.runs for name in run.losses}
+
+    @property
+    def shown_rates(self) -> np.ndarray:
+        """The mean over the runs that know a class, as its scores are, (K,) float64."""
+        totals, counts = np.zeros(len(self.class_names)), np.zeros(len(self.class_names))
+        for run, columns in zip(self.runs, self.columns, strict=True):
+            totals[columns] += run.shown_rates
+            counts[columns] += 1
+        return totals / counts
+
     def splits(self) -> list[str]:
         """The splits that can be joined; train only where all runs trained on some image."""
         return [split for split in SPLITS if joined_ids(self._parts, split)]
@@ -106,9 +119,6 @@ class JoinedRuns(Run):
             runs = f"{least}" if least == most else f"{least} to {most}"
             lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
         return lines
-
-    def save_thresholds(self, thresholds: np.ndarray, method: str, details: dict[str, Any]) -> Path:
-        return super().save_thresholds(thresholds, method, {"runs": self.members, **details})
 
     def load_model(self) -> Any:
         raise TypeError("joined runs have several models: see predictor.py")

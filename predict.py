@@ -62,6 +62,8 @@ def main(config: Config) -> None:
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     for text in predictor.words():
         print(text)
+    if rates is not None and (named := run.losses - {"bce"}):
+        print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
     batches = unlabelled.decoded(paths, predictor.preparations, config.batch_size, workers)
     bad = write_predictions(config, run, output_csv, ids, paths, thresholds, predictor, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}

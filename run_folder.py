@@ -36,7 +36,7 @@ class Run:
     """A finished run. Open it with `open_run`."""
 
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
-        self.directory = Path(directory)
+        self.directory = self.home = Path(directory)
         self.config = config
         self.cache: dict[str, Any] = config["cache"]  # what cache.json said
         self.class_names: list[str] = self.cache["class_names"]
@@ -47,12 +47,12 @@ class Run:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return self.directory.resolve().name
+        return self.home.resolve().name
 
     @property
     def place(self) -> str:
         """Where it lies, for messages."""
-        return str(self.directory)
+        return str(self.home)
 
     def elsewhere(self, directory: Path | None) -> "Run":
         """The same run with the thresholds of another folder; None for its own."""
@@ -70,7 +70,9 @@ class Run:
         """The ids of the classes, (K): their places among all classes, where the run knows only part of them."""
         names = self.cache.get("all_class_names", [])
         known = {name: place for place, name in enumerate(names)}
-        return [known.get(name, place) for place, name in enumerate(self.class_names)]
+        if not set(self.class_names) <= set(known):
+            return list(range(len(self.class_names)))
+        return [known[name] for name in self.class_names]
 
     def words(self) -> list[str]:
         """What there is to say of how the scores came about, in lines."""
@@ -92,7 +94,20 @@ class Run:
         """
         if path is None:
             return None
-        return self.training_rates, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+        if self.tree:
+            raise InputError("class_rates: scores over a tree of labels are not corrected, as its nodes would part")
+        return self.shown_rates, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+
+    @property
+    def losses(self) -> set[str]:
+        """The names of the losses that it was trained with."""
+        made = self.config.get("config", {})
+        return {made.get("loss", "bce"), *(text.partition(":")[0] for text in made.get("extra_losses", ()))}
+
+    @property
+    def shown_rates(self) -> np.ndarray:
+        """Share of positives among the labels that an epoch showed, with all sampling, (K,) float64."""
+        return np.asarray(self.config.get("shown_rates", self.training_rates))
 
     @property
     def training_rates(self) -> np.ndarray:
@@ -172,12 +187,13 @@ class Run:
         """Write thresholds.json: (K,) thresholds by class name, the method, and what else is worth keeping."""
         path = self.directory / THRESHOLDS
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
-        write_json(path, {"method": method, "thresholds": named, "digest": _digest(named), **details})
+        made = {"method": method, "thresholds": named, "digest": _digest(named), "runs": self.members}
+        write_json(path, {**made, **details})
         return path
 
     @property
     def thresholds_of_others(self) -> str:
-        """The names of the joined runs that thresholds.json is for, if they are not these; else nothing."""
+        """The names of the runs that thresholds.json is for, if they are not these; else nothing."""
         stored = self._thresholds_file()
         runs = stored.get("runs") if stored else None
         if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):

@@ -151,7 +151,10 @@ def main(config: Config) -> None:
     for text in notes + warnings:
         print(f"Warning: {text}")
     show_weights(cache, inputs, loss)
-    made = {**header.record(config), "cache": cache.meta, "scaling": standard, "warnings": warnings}
+    positives, negatives = inputs.counts()
+    shown = (positives / (positives + negatives).clip(min=1e-9)).tolist()
+    described = {"cache": cache.meta, "scaling": standard, "shown_rates": shown, "warnings": warnings}
+    made = {**header.record(config), **described}
     run_folder.create_run(config.run_dir, made, config.overwrite)
     fitted = phases.fit(config, cache, rows, inputs, model, loss)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
@@ -163,6 +166,7 @@ def main(config: Config) -> None:
 
 def built(config: Config, cache, inputs, standard: dict) -> tuple:
     """The model of logits and its loss; `standard` is the mean and standard deviation a channel that it scales by."""
+    import losses
     import models
     from data.faults import InputError
     from data.hierarchy import tree_of
@@ -170,12 +174,19 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
     from loss_formulas.smoothing import Smoothed
     from training import any_size, loss_setup
 
+    strange = models.strange_options(config.model, config.extractor, vars(config))
+    for name, others in strange.items():
+        raise InputError(
+            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; {', '.join(others)} "
+            f"{'has' if len(others) == 1 else 'have'}"
+        )
     tree = tree_of(cache.meta)
     tables = tree.tables() if tree else {}
     loss = loss_setup.build(config, cache, inputs)
     try:
         if tree:
-            loss = LevelLoss(loss, **tables, level_weights=config.level_weights)
+            levels = {**tables, "level_weights": config.level_weights}
+            loss = losses.weighted_sum([(share, LevelLoss(part, **levels)) for share, part in loss.parts()])
         if config.label_smoothing:
             loss = Smoothed(loss, config.label_smoothing)
         given = {**standard, **tables}
@@ -205,6 +216,11 @@ def viewed(config: Config) -> tuple:
         raise InputError(
             "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
             "data/hpa_hierarchy.csv is that of the Human Protein Atlas"
+        )
+    if config.classes != ("all",):
+        raise InputError(
+            f"classes = {', '.join(config.classes)}: a tree needs all classes, because a node is positive where any "
+            "class below it is; give --classes all"
         )
     cache = hierarchy.seen(cache, config.hierarchy)
     return cache, [*said, hierarchy.tree_of(cache.meta).words()]
@@ -252,7 +268,7 @@ def show_weights(cache, inputs, loss) -> None:
     """Print the class weights as a table, if the loss has any."""
     from report import tables
 
-    for part in (part for _, part in loss.parts() if part.name == "weighted_bce"):
+    for part in (part.alone() for _, part in loss.parts() if part.name == "weighted_bce"):
         rows = zip(cache.class_names, inputs.counts()[0], part.positive_weights, part.negative_weights, strict=True)
         tables.show(
             "Class weights",

@@ -15,9 +15,10 @@ class LabelLoss(keras.losses.Loss):
     Attributes:
         soft_labels: whether shares between 0 and 1 have a meaning in the formula. Where not, floating-point labels are
             refused, because they may hold shares; whole numbers never do.
+        by_label: whether it is the mean of a loss of each label, and not one of the batch as a whole.
     """
 
-    soft_labels = True
+    soft_labels, by_label = True, False
 
     def __init__(self, name: str) -> None:
         # Half precision overflows in the sums, so a loss is always computed in float32.
@@ -33,6 +34,13 @@ class LabelLoss(keras.losses.Loss):
     def parts(self) -> list[tuple[float, "LabelLoss"]]:
         """Coefficients and losses whose sum this is."""
         return [(1.0, self)]
+
+    def alone(self) -> "LabelLoss":
+        """The loss that it takes of a label by itself, where it looks at several together.
+
+        A method, because Keras follows attributes when it loads weights, and would not come back from one to itself.
+        """
+        return self
 
     def call(self, y_true, y_pred):
         known = y_true <= 1
@@ -55,6 +63,8 @@ class ElementLoss(LabelLoss):
 
     A soft label y counts as y of a positive and 1 − y of a negative.
     """
+
+    by_label = True
 
     def sides(self, logits):
         """L⁺ and L⁻ of (N, K) float32 logits, (N, K) each."""

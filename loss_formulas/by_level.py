@@ -29,6 +29,8 @@ class LevelLoss(LabelLoss):
             not finite or all 0.
     """
 
+    by_label = True
+
     def __init__(
         self,
         inner: LabelLoss,
@@ -38,7 +40,7 @@ class LevelLoss(LabelLoss):
     ) -> None:
         # One that weighs a label by the others of its row has no value for a node alone.
         if getattr(type(inner), "elements", None) is not ElementLoss.elements:
-            raise ValueError(f"loss {inner.name} is not a sum over labels, so it cannot be taken of each level")
+            raise ValueError(f"{inner.name} is not of each label by itself, so a tree cannot take it level by level")
         super().__init__(inner.name)
         self.inner, self.soft_labels, levels = inner, inner.soft_labels, np.asarray(levels)
         self.descendants = np.asarray(descendants, dtype=np.int32)
@@ -51,8 +53,8 @@ class LevelLoss(LabelLoss):
         self.weights = (weights / weights.sum()).astype(np.float32)
         self.members = (levels[:, None] == np.arange(1, depth + 1)).astype(np.float32)
 
-    def parts(self) -> list[tuple[float, LabelLoss]]:
-        return self.inner.parts()
+    def alone(self) -> LabelLoss:
+        return self.inner
 
     def value(self, labels, known, logits):
         each = self.elements(labels, logits) * known

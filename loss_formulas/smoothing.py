@@ -30,18 +30,28 @@ class Smoothed(LabelLoss):
         inner: on logits, as `losses.build` gives.
         share: s, from 0 to 1.
 
+    Of a sum, the losses over the batch see the labels as they are: smoothed, each class would have a positive.
+
     Raises:
-        ValueError: the loss has no meaning for labels between 0 and 1.
+        ValueError: no part of the loss is one of each label by itself, or one has no meaning for shares.
     """
 
     def __init__(self, inner: LabelLoss, share: float) -> None:
         super().__init__(inner.name)
-        if not inner.soft_labels:
-            raise ValueError(f"label_smoothing makes shares of labels, which {inner.name} cannot take")
+        smooth = [part for _, part in inner.parts() if part.by_label]
+        if not smooth:
+            raise ValueError(f"label_smoothing is for losses of each label by itself, which {inner.name} is not")
+        if hard := [part.name for part in smooth if not part.soft_labels]:
+            raise ValueError(f"label_smoothing makes shares of labels, which {' and '.join(hard)} cannot take")
         self.inner, self.share = inner, checked("label_smoothing", share, 0, 1)
+        self.soft_labels = inner.soft_labels
 
     def parts(self) -> list[tuple[float, LabelLoss]]:
         return self.inner.parts()
 
     def value(self, labels, known, logits):
-        return self.inner.value(smoothed(labels, self.share) * known, known, logits)
+        shares = smoothed(labels, self.share) * known
+        return sum(
+            coefficient * part.value(shares if part.by_label else labels, known, logits)
+            for coefficient, part in self.parts()
+        )

@@ -67,6 +67,26 @@ def options_of(name: str, extractor: str = "") -> list[str]:
     return [option for option in names if option not in ("input_shape", "classes")]
 
 
+def strange_options(name: str, extractor: str, given: dict) -> dict[str, list[str]]:
+    """The options that differ from their defaults although this model has no such option.
+
+    Args:
+        name, extractor: as for `options_of`.
+        given: options by name, of whatever models.
+
+    Returns:
+        Name → the models that have such an option.
+    """
+    found: dict[str, list[str]] = {}
+    for other, builder in BUILDERS.items():
+        for each in inspect.signature(builder).parameters.values():
+            if each.name not in given or each.default in (each.empty, given[each.name]):
+                continue
+            if each.name not in options_of(name, extractor):
+                found.setdefault(each.name, []).append(other)
+    return found
+
+
 def least_side(name: str, network: str) -> int:
     """The smallest height and width, pixels, that a model takes; `network` is that of a backbone."""
     sides = {"backbone": backbone.least_side(network), "resnet50": backbone.least_side("ResNet50")}

@@ -97,7 +97,7 @@ def build(
     network = _network(backbone, x)
     if pretrained:
         _take_weights(network, _pretrained(backbone, weights), channels, blue_first)
-    _freeze(network, inputs, trainable)
+    _freeze(network, backbone, trainable)
     x = pooled(network.output, pyramid_levels, layers.GlobalAveragePooling2D(name="features"))
     if head_units:
         x = layers.Dense(head_units, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
@@ -177,13 +177,18 @@ def _take_weights(network: keras.Model, trained: keras.Model, channels: int, blu
         layer.set_weights(arrays)
 
 
-def _freeze(network: keras.Model, inputs, trainable: str) -> None:
+def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
     """Freeze all layers, those before the last stage, or none."""
     if trainable not in ("all", "last_stage", "head"):
         raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
-    if trainable == "last_stage" and None in inputs.shape[1:3]:
-        raise ValueError("trainable = last_stage needs images of one size, to tell the stages by")
-    smallest = network.output.shape[1:3]
+    like = network
+    if trainable == "last_stage" and None in network.output.shape[1:3]:
+        # The stages are told by the sizes of their maps, which only a network of fixed sides has.
+        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])))
+    smallest = like.output.shape[1:3]
     for layer in network.layers:
-        last = trainable == "last_stage" and layer.output.shape[1:3] == smallest
-        layer.trainable = trainable == "all" or last
+        layer.trainable = trainable == "all"
+    if trainable == "last_stage":
+        # From the end, as the two networks begin in different ways.
+        for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
+            layer.trainable = twin.output.shape[1:3] == smallest

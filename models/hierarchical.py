@@ -44,7 +44,7 @@ def crowned(
         logits = LevelLogits(levels, units, name="logits")(features)
     else:
         width = flat_units(features.shape[-1], levels, units)
-        hidden = layers.Dense(width, activation="relu", name="hidden")(features)
+        hidden = layers.Dense(width, activation="relu", name="tree_hidden")(features)
         logits = layers.Dense(len(levels), dtype="float32", name="logits")(hidden)
     constrained = MaxConstraint(descendants, name="constraint")(logits)
     return keras.Model(network.input, constrained, name=f"hierarchical_{network.name}")

@@ -106,6 +106,20 @@ def test_the_example_of_the_page_gives_what_the_toolkit_gives(exported, made_set
     assert len(code.strip().splitlines()) <= 10
 
 
+def test_a_pyramid_takes_images_of_any_size_elsewhere_too(tmp_path):
+    from models.pyramid import SpatialPyramidPooling
+
+    images = keras.Input((None, None, 1), dtype="uint8", name="images")
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = SpatialPyramidPooling((1, 2, 3))(keras.layers.Conv2D(4, 3, strides=2)(x))
+    model = keras.Model(images, keras.layers.Dense(2, activation="sigmoid", dtype="float32")(x))
+    export.main(export.Config(run_dirs=(run_of(tmp_path / "run", model),), output_dir=tmp_path / "out"))
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    for shape in ((32, 32, 1), (48, 48, 1), (17, 40, 1), (3, 3, 1)):
+        found = session.run(["probabilities"], {"images": noise(2, shape)})[0]
+        np.testing.assert_allclose(found, np.asarray(model(noise(2, shape), training=False)), atol=1e-5, rtol=0)
+
+
 @keras.saving.register_keras_serializable("test_export")
 class Doubled(keras.layers.Layer):
     """A layer that neither Keras nor ONNX knows."""

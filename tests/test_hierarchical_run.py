@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_said_in_a_line(run, made_cache, tmp_path):
         with pytest.raises(InputError, match=message):
             train.main(train.Config(cache_dir=made_cache, run_dir=tmp_path / "run", **options))
     assert not (tmp_path / "run").exists()
-    with pytest.raises(InputError, match="trained with another tree"):
+    with pytest.raises(InputError, match="was trained over a tree of labels"):
         start_from.take_over(None, run, run.class_names[::-1])
 
 

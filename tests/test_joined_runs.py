@@ -173,6 +173,9 @@ def test_thresholds_are_those_of_the_runs_that_they_were_chosen_for(tmp_path):
     for run_dirs in ((one,), (two, three), (one, three)):
         with pytest.raises(InputError, match=r"holds the thresholds of one \+ two, not of "):
             open_runs(run_dirs).elsewhere(joined).thresholds()
+    thresholds.main(thresholds.Config(run_dirs=(two,)))
+    with pytest.raises(InputError, match=r"holds the thresholds of two, not of one"):
+        open_runs([one]).elsewhere(two).thresholds()
     assert open_runs([two, one]).elsewhere(joined).thresholds().tolist() == tuned.tolist()
     with pytest.raises(InputError, match=r"holds the thresholds of one \+ two; give --overwrite"):
         thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))

@@ -108,6 +108,10 @@ def test_scores_are_corrected_for_the_rates_of_the_new_images(trained, image_dir
             odds = float(before[name]) / (1 - float(before[name])) * np.exp(shift)
             assert float(after[name]) == pytest.approx(odds / (1 + odds), rel=1e-4)
             assert (name in after["classes"].split(";")) == (float(after[name]) >= 0.5) or ";" in name
+    # What training showed counts, with its sampling, where the run knows it.
+    run = run_folder.open_run(trained)
+    run.config["shown_rates"] = [0.25, 0.5, 0.75]
+    np.testing.assert_array_equal(run.class_rates(rates)[0], [0.25, 0.5, 0.75])
     rates.write_text("class,rate\nN/A,2\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"line 2: rate '2' must be a number from 0 to 1"):
         run_main(trained, image_dir, tmp_path / "refused.csv", class_rates=rates)

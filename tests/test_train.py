@@ -39,6 +39,13 @@ def test_a_model_trains_and_predicts(model, options, made_cache, made_set, calle
         (("--model", "backbone", "--backbone", "Xception"), "Xception needs images of 71 pixels or more, not 32 × 32"),
         (("--model", "resnet50", "--weights", "nowhere.h5"), "weights = nowhere.h5: no such file"),
         (("--model", "vgg16", "--batch_size", "100000000"), "GB are free; --batch_size "),
+        (("--trainable", "head"), "trainable = head: model = cnn has no such option; resnet50, backbone have"),
+        (("--model", "residual", "--batch_norm"), "batch_norm = True: model = residual has no such option; cnn, vgg16"),
+        (
+            ("--model", "hierarchical", "--hierarchy", "data/hpa_hierarchy.csv", "--classes", "large"),
+            "classes = large: a tree needs all classes",
+        ),
+        (("--loss", "two_way", "--label_smoothing", 0.1), "for losses of each label by itself, which two_way is not"),
     ],
 )
 def test_a_mistake_is_one_clear_line(options, message, made_cache, called, tmp_path):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from losses import ElementLoss, LabelLoss, build
+from losses import LabelLoss, build
 
 FARTHEST = 12.0  # logits are sought between minus and plus this, a probability of 6e-6
 STEPS = (0.5, 0.05, 0.005)  # of the search, each around the best of the one before
@@ -37,7 +37,7 @@ def constant_logits(loss: LabelLoss, labels: np.ndarray, visits: np.ndarray) -> 
     Returns:
         (K,) float64.
     """
-    parts = [(coefficient, part) for coefficient, part in loss.parts() if isinstance(part, ElementLoss)] or [
+    parts = [(coefficient, part.alone()) for coefficient, part in loss.parts() if part.by_label] or [
         (1.0, build("bce"))
     ]
     # Few sets of labels are common, so rows that are alike are reckoned with once.

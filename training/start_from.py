@@ -70,8 +70,11 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
     Raises:
         InputError: the run's model has other layers, or layers of other shapes.
     """
-    if "hierarchy" in run.cache and run.class_names != list(class_names):
-        raise InputError(f"start_from {run.directory} was trained with another tree; start with the same nodes")
+    if run.tree and run.class_names != list(class_names):
+        raise InputError(
+            f"start_from {run.directory} was trained over a tree of labels; go on with --model hierarchical and "
+            "a tree of the same nodes"
+        )
     old = run.load_model()
     before, now = ({layer.name: layer for layer in each.layers if layer.weights} for each in (old, model))
     if set(before) != set(now):

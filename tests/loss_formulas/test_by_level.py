@@ -108,8 +108,8 @@ def test_shares_count_as_positive_where_they_are_no_smaller(batch):
         ("bce", (1.0, 2.0), "level_weights: 2 weights, but the tree has 3 levels"),
         ("bce", (0.0, 0.0, 0.0), "finite, 0 or more and not all 0"),
         ("bce", (1.0, -1.0, 1.0), "finite, 0 or more and not all 0"),
-        ("two_way", (), "two_way is not a sum over labels"),
-        ("soft_f1", (), "soft_f1 is not a sum over labels"),
+        ("two_way", (), "two_way is not of each label by itself"),
+        ("soft_f1", (), "soft_f1 is not of each label by itself"),
     ],
 )
 def test_mistakes_are_said(inner, level_weights, message):
@@ -120,5 +120,12 @@ def test_mistakes_are_said(inner, level_weights, message):
 
 def test_a_loss_that_weighs_labels_by_their_row_is_refused():
     counts = {"positives": np.full(10, 5), "negatives": np.full(10, 9)}
-    with pytest.raises(ValueError, match="distribution_balanced is not a sum over labels"):
+    with pytest.raises(ValueError, match="distribution_balanced is not of each label by itself"):
         LevelLoss(losses.build("distribution_balanced", **counts), **TREE.tables())
+
+
+def test_a_sum_is_taken_level_by_level_part_by_part(batch):
+    parts = [(1.0, losses.build("bce")), (0.5, losses.build("focal"))]
+    of_levels = losses.weighted_sum([(share, LevelLoss(part, **TREE.tables())) for share, part in parts])
+    expected = sum(share * value(LevelLoss(part, **TREE.tables()), *batch) for share, part in parts)
+    assert value(of_levels, *batch) == pytest.approx(expected, rel=1e-6)

@@ -32,6 +32,20 @@ def test_the_loss_is_that_of_the_smoothed_labels():
     assert float(Smoothed(plain, 0.0)(LABELS, logits)) == pytest.approx(float(plain(LABELS, logits)))
 
 
-def test_a_loss_that_takes_no_shares_is_refused_by_name():
-    with pytest.raises(ValueError, match="two_way cannot take"):
-        Smoothed(losses.build("two_way"), 0.1)
+def test_losses_over_the_batch_see_labels_as_they_are():
+    """Else each class would have a positive, and one that is absent would be driven up."""
+    logits = np.random.default_rng(3).normal(0, 2, LABELS.shape).astype(np.float32)
+    bce, soft_f1 = losses.build("bce"), losses.build("soft_f1")
+    total = Smoothed(losses.weighted_sum([(1.0, bce), (0.5, soft_f1)]), 0.2)
+    expected = float(Smoothed(bce, 0.2)(LABELS, logits)) + 0.5 * float(soft_f1(LABELS, logits))
+    assert float(total(LABELS, logits)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("two_way", "which two_way is not"), ("distribution_balanced", "distribution_balanced cannot take")],
+)
+def test_losses_that_cannot_be_smoothed_are_refused_by_name(name, message):
+    counts = {"positives": np.full(3, 5), "negatives": np.full(3, 9)} if name == "distribution_balanced" else {}
+    with pytest.raises(ValueError, match=message):
+        Smoothed(losses.build(name, **counts), 0.1)
