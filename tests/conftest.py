@@ -16,7 +16,7 @@ import header
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["COLUMNS"] = "160"
 ROOT = Path(__file__).parents[1]
-SLOWEST = ("test_readme.py", "test_your_data_channels.py", "test_scripts.py", "test_start_from.py")
+SLOWEST = ("test_readme.py", "test_jax.py", "test_any_size.py", "test_scripts.py", "test_export.py")
 
 
 def pytest_configure(config):

@@ -93,7 +93,7 @@ def test_any_sizes_go_through_all_scripts(several_shapes, shell, tmp_path, capsy
     labels = made_images(tmp_path / "new", [(90, 50), (33, 33), (20, 80), (300, 90)], 7).splitlines()[1:]
     (tmp_path / "new" / "old.png").write_bytes((several_shapes / "images" / f"{cache.ids[0]}.png").read_bytes())
     printed = shell("predict.py", "--run_dirs", run, "--image_dir", tmp_path / "new", "--batch_size", 5)
-    assert "Scores: the mean over 8 views (flips) at the scales 1, 1.5, as the run's own" in printed
+    assert ": the mean over 8 views (flips) at the scales 1, 1.5, as in its own" in printed
     with (run / "predictions.csv").open(newline="") as file:
         found = {row["Id"]: row for row in csv.DictReader(file)}
     assert set(found) == {line.split(",")[0] for line in labels} | {"old"}

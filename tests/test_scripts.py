@@ -110,12 +110,12 @@ def test_each_script_names_the_next(made_cache, made_run, shell, tmp_path):
     assert "Next: python predict.py" in printed
 
 
-def test_weights_by_hand_are_used_and_counted(made_cache, shell, tmp_path):
+def test_weights_by_hand_are_used_and_counted(made_cache, called, tmp_path):
     common = ("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--class_weights", "by_hand")
-    refused = shell(*common, "--positive_weights", "1", "2", fails=True)
+    refused = called(*common, "--positive_weights", "1", "2", fails=True)
     assert refused.startswith("error: positive_weights: 2 weights, but ")
     assert not (tmp_path / "run").exists()
-    printed = shell(*common, "--positive_weights", *["3.25"] * 29, "--epochs", 1)
+    printed = called(*common, "--positive_weights", *["3.25"] * 29, "--epochs", 1)
     assert printed.count("3.25") == 29
 
 
