@@ -102,18 +102,18 @@ def made_set(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_cache(made_set) -> Path:
+def made_cache(made_set, called) -> Path:
     """A cache of the made set at 32 × 32."""
-    shell("preprocess.py", "--image_dir", made_set / "images", "--labels_csv", made_set / "labels.csv",
-          "--classes_file", made_set / "classes.txt", "--cache_dir", made_set / "cache", "--size", 32)  # fmt: skip
+    called("preprocess.py", "--image_dir", made_set / "images", "--labels_csv", made_set / "labels.csv",
+           "--classes_file", made_set / "classes.txt", "--cache_dir", made_set / "cache", "--size", 32)  # fmt: skip
     return made_set / "cache"
 
 
 @pytest.fixture(scope="session")
-def made_run(made_cache) -> Path:
+def made_run(made_cache, called) -> Path:
     """A finished run on the made cache, with thresholds and a report."""
     run = made_cache.parent / "run"
-    shell("train.py", "--cache_dir", made_cache, "--run_dir", run, "--epochs", 2, "--train_metrics_every", 2)
-    shell("thresholds.py", "--run_dirs", run)
-    shell("evaluate.py", "--run_dirs", run)
+    called("train.py", "--cache_dir", made_cache, "--run_dir", run, "--epochs", 2, "--train_metrics_every", 2)
+    called("thresholds.py", "--run_dirs", run)
+    called("evaluate.py", "--run_dirs", run)
     return run

@@ -144,7 +144,7 @@ def test_what_a_preview_says():
 
 
 @pytest.fixture(scope="module")
-def more_run(made_set, made_run, tmp_path_factory, shell):
+def more_run(made_set, made_run, tmp_path_factory, called):
     """The made set with six more images of nothing known, taken through all scripts as it was without them."""
     from PIL import Image
 
@@ -161,15 +161,15 @@ def more_run(made_set, made_run, tmp_path_factory, shell):
     labels = np.vstack([table.labels, np.full((6, len(table.class_names)), UNKNOWN, np.uint8)])
     write_labels(folder / "labels.csv", ids, labels, table.class_names)
     cache, run = folder / "cache", folder / "run"
-    shell("preprocess.py", "--image_dir", folder / "images", "--labels_csv", folder / "labels.csv", "--size", 32,
-          "--classes_file", made_set / "classes.txt", "--cache_dir", cache)  # fmt: skip
-    shell("train.py", "--cache_dir", cache, "--run_dir", run, "--epochs", 2, "--train_metrics_every", 2)
-    shell("thresholds.py", "--run_dirs", run)
-    shell("evaluate.py", "--run_dirs", run)
+    called("preprocess.py", "--image_dir", folder / "images", "--labels_csv", folder / "labels.csv", "--size", 32,
+           "--classes_file", made_set / "classes.txt", "--cache_dir", cache)  # fmt: skip
+    called("train.py", "--cache_dir", cache, "--run_dir", run, "--epochs", 2, "--train_metrics_every", 2)
+    called("thresholds.py", "--run_dirs", run)
+    called("evaluate.py", "--run_dirs", run)
     return run
 
 
-def test_a_run_through_all_scripts_from_the_shell(made_run, more_run):
+def test_a_run_through_all_scripts(made_run, more_run):
     def read(path, pick=lambda content: content):
         return [pick(json.loads((run / path).read_text(encoding="utf-8"))) for run in (made_run, more_run)]
 
