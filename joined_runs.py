@@ -107,8 +107,10 @@ class JoinedRuns(Run):
             lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
         return lines
 
-    def save_thresholds(self, thresholds: np.ndarray, method: str, details: dict[str, Any]) -> Path:
-        return super().save_thresholds(thresholds, method, {"runs": self.members, **details})
+    def save_thresholds(
+        self, thresholds: np.ndarray, method: str, details: dict[str, Any], at_least_one: bool = False
+    ) -> Path:
+        return super().save_thresholds(thresholds, method, {"runs": self.members, **details}, at_least_one)
 
     def load_model(self) -> Any:
         raise TypeError("joined runs have several models: see predictor.py")

@@ -1,0 +1,60 @@
+"""All cuts of one class that can be best for anything that gains by hits and loses by false alarms."""
+
+import numpy as np
+
+import metrics
+from threshold_formulas.scale import UNTUNED
+
+
+class Sweep:
+    """The cuts of one class at the scores of its P positives, ascending, and last the one that predicts nothing.
+
+    Lowering a threshold past a negative only adds a false alarm, so no other cut is ever better. Costs one sort.
+
+    Attributes:
+        found: (P + 1,) int64, the positives that each cut finds.
+        predicted: (P + 1,) int64, the rows that it predicts.
+        positives: P.
+
+    Args:
+        labels: (N,) uint8, 255 for unknown. scores: (N,) floating.
+
+    Raises:
+        ValueError: a score of a known label is nan.
+    """
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
+        found, predicted, self._ordered = metrics.ranked_positives(labels, scores)
+        self.positives = len(found)
+        self.found, self.predicted = np.append(found, 0), np.append(predicted, 0)
+
+    @property
+    def f1(self) -> np.ndarray:
+        """(P + 1,) float64: 2 TP / (predicted + positives); 0 where there are no positives."""
+        return 2 * self.found / np.maximum(self.predicted + self.positives, 1)
+
+    def cost(self, false_alarm: float, miss: float) -> np.ndarray:
+        """(P + 1,) float64: what the false alarms and misses of each cut cost together."""
+        return false_alarm * (self.predicted - self.found) + miss * (self.positives - self.found)
+
+    def best(self, values: np.ndarray) -> int:
+        """The cut with the highest of the values (P + 1,), among equals the one that predicts least."""
+        return len(values) - 1 - int(np.argmax(values[::-1]))
+
+    def threshold(self, cut: int) -> float:
+        """The threshold of a cut: halfway to the next lower score of a known row; below the lowest, halfway to 0.
+
+        That of the cut which predicts nothing lies halfway from the highest score to 1.
+        """
+        ordered = self._ordered
+        if not len(ordered):
+            return UNTUNED
+        place = len(ordered) - int(self.predicted[cut])
+        if place == len(ordered):
+            upper = max(1.0, float(np.nextafter(np.float64(ordered[-1]), np.inf)))
+        else:
+            upper = float(ordered[place])
+        lower = float(ordered[place - 1]) if place else min(0.0, upper)
+        middle = (lower + upper) / 2
+        # Between neighbouring floats there is no middle.
+        return middle if middle > lower or not place else upper
