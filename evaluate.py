@@ -57,7 +57,13 @@ def main(config: Config) -> None:
 
     calibrations = calibrated(run, scored)
     print(reliability.reading(calibrations[judged], judged))
-    more = {"calibration": calibrations, **({"levels": by_level} if by_level else {}), "warnings": run.warnings}
+    one = decided(choices.get("tuned", 0.5)).at_least_one
+    more = {
+        "calibration": calibrations,
+        "at_least_one": one,
+        **({"levels": by_level} if by_level else {}),
+        "warnings": run.warnings,
+    }
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from threshold_formulas.sweep import Sweep
+from threshold_formulas.sweep import Sweep, between
 
 
 def best(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> float:
@@ -48,19 +48,21 @@ def _cost_formulas(classes: int, false_alarm: Any = 1.0, miss: Any = 1.0) -> lis
 
 
 def _of_sums(labels: np.ndarray, scores: np.ndarray, formulas: list[Formula]) -> float:
-    """The threshold with the highest sum over classes of what a formula says of each."""
-    levels, changes = [], []
-    for index, formula in enumerate(formulas):
-        known = labels[:, index] != metrics.UNKNOWN
-        own, hits = scores[known, index], labels[known, index] == 1
-        order = np.argsort(-own, kind="stable")
-        own, found = own[order], np.cumsum(hits[order])
-        # Tied scores are cut together.
-        ends = np.flatnonzero(np.append(own[1:] != own[:-1], True)[: len(own)])
-        values = formula(found[ends], ends + 1, int(hits.sum()))
-        levels.append(own[ends])
-        changes.append(np.diff(values, prepend=0.0))
-    return _highest(np.concatenate(levels), np.concatenate(changes))
+    """The threshold with the highest sum over classes of what a formula says of each.
+
+    No formula gains by a false alarm, so the best cut lies at a positive of some class, or above all.
+    """
+    ordered = [metrics.ranked_positives(*columns)[2] for columns in zip(labels.T, scores.T, strict=True)]
+    positives = [np.sort(own[truth == 1]) for truth, own in zip(labels.T, scores.T, strict=True)]
+    cuts = np.append(np.unique(np.concatenate(positives)), np.inf)
+    totals = np.zeros(len(cuts))
+    for formula, own, every in zip(formulas, positives, ordered, strict=True):
+        found, predicted = (len(each) - np.searchsorted(each, cuts) for each in (own, every))
+        totals += formula(found, predicted, len(own))
+    # Among equals the one that predicts least.
+    cut = cuts[len(cuts) - 1 - int(np.argmax(totals[::-1]))]
+    below = [every[place - 1] for every in ordered if (place := np.searchsorted(every, cut))]
+    return between(max(below, default=None), None if np.isinf(cut) else cut)
 
 
 def _of_intervals(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -68,29 +70,11 @@ def _of_intervals(labels: np.ndarray, scores: np.ndarray) -> float:
     lowest = np.where(labels == 1, scores, np.inf).min(axis=1)
     highest = np.where(labels == 0, scores, -np.inf).max(axis=1)
     possible = (lowest > highest) & (labels != metrics.UNKNOWN).any(axis=1)
-    # A row begins to be right, seen from above, at its lowest positive, and ends at its highest negative. One without
-    # positives is right above all scores.
-    begins, ends = lowest[possible & np.isfinite(lowest)], highest[possible & np.isfinite(highest)]
-    return _highest(np.append(begins, ends), np.append(np.ones(len(begins)), -np.ones(len(ends))))
-
-
-def _highest(levels: np.ndarray, changes: np.ndarray) -> float:
-    """The cut, from above, behind which the sum of the changes (n,) at or above it is highest.
-
-    Args:
-        levels: (n,) scores at which something changes. changes: (n,).
-
-    Returns:
-        Halfway to the next lower level; above all levels, if no sum is above 0, halfway to 1.
-    """
-    order = np.argsort(-levels, kind="stable")
-    levels, sums = levels[order].astype(np.float64), np.cumsum(changes[order])
-    ends = np.flatnonzero(np.append(levels[1:] != levels[:-1], True)[: len(levels)])
-    place = int(np.argmax(sums[ends])) if len(ends) else 0
-    if not len(ends) or sums[ends[place]] <= 0:
-        top = float(levels[0]) if len(levels) else 0.0
-        return (top + 1) / 2 if top < 1 else float(np.nextafter(top, np.inf))
-    upper = levels[ends[place]]
-    lower = levels[ends[place + 1]] if place + 1 < len(ends) else min(0.0, upper)
-    middle = (lower + upper) / 2
-    return float(middle if middle > lower or place + 1 == len(ends) else upper)
+    begins, ends = np.sort(lowest[possible]), np.sort(highest[possible])
+    # A cut at a row's lowest positive is in its interval. Rows without positives have theirs up to infinity.
+    cuts = np.unique(np.append(begins, np.inf))
+    right = len(begins) - np.searchsorted(begins, cuts) - (len(ends) - np.searchsorted(ends, cuts))
+    cut = cuts[len(cuts) - 1 - int(np.argmax(right[::-1]))]
+    known = scores[labels != metrics.UNKNOWN]
+    below = known[known < cut]
+    return between(below.max() if len(below) else None, None if np.isinf(cut) else cut)

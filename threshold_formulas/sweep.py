@@ -1,5 +1,7 @@
 """All cuts of one class that can be best for anything that gains by hits and loses by false alarms."""
 
+from typing import Any
+
 import numpy as np
 
 import metrics
@@ -46,15 +48,25 @@ class Sweep:
 
         That of the cut which predicts nothing lies halfway from the highest score to 1.
         """
-        ordered = self._ordered
-        if not len(ordered):
-            return UNTUNED
-        place = len(ordered) - int(self.predicted[cut])
-        if place == len(ordered):
-            upper = max(1.0, float(np.nextafter(np.float64(ordered[-1]), np.inf)))
-        else:
-            upper = float(ordered[place])
-        lower = float(ordered[place - 1]) if place else min(0.0, upper)
-        middle = (lower + upper) / 2
-        # Between neighbouring floats there is no middle.
-        return middle if middle > lower or not place else upper
+        place = len(self._ordered) - int(self.predicted[cut])
+        lower, upper = self._ordered[place - 1 : place], self._ordered[place : place + 1]
+        return between(lower[0] if place else None, upper[0] if len(upper) else None)
+
+
+def between(lower: Any, upper: Any) -> float:
+    """The threshold that admits the score `upper` and not the score `lower`: halfway, or `upper` itself.
+
+    Args:
+        lower: None for the lowest cut, which lies halfway to 0.
+        upper: None for the cut above all scores, which lies halfway to 1.
+    """
+    if upper is None and lower is None:
+        return UNTUNED
+    if upper is None:
+        upper = max(1.0, float(np.nextafter(np.float64(lower), np.inf)))
+    upper = float(upper)
+    if lower is None:
+        return (min(0.0, upper) + upper) / 2
+    middle = (float(lower) + upper) / 2
+    # Between neighbouring floats there is no middle.
+    return middle if middle > float(lower) else upper
