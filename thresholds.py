@@ -241,11 +241,14 @@ def show_figures(
     if config.objective == "expected_cost":
         found["cost"] = honest.cost(options["false_alarm"], options["miss"])
     words = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
-    said = [f"{words[name]} {each['mean']:.3f} ± {each['deviation']:.3f}" for name, each in found.items()]
-    print(
-        f"Honest, each row judged by thresholds that other rows chose: {', '.join(said)} ({honest.folds} folds, drawn "
-        f"{len(honest.macro_f1)} times; ± is the standard deviation over these)."
-    )
+    said = [
+        f"{words[name]} {each['mean']:.3f}" + (f" ± {each['deviation']:.3f}" if each["deviation"] is not None else "")
+        for name, each in found.items()
+    ]
+    drawn = len(honest.macro_f1)
+    spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
+    print("Honest, each row judged by thresholds that other rows chose: "
+          f"{', '.join(said)} ({honest.folds} folds, {spread}).")  # fmt: skip
 
 
 def name_classes(config: Config, class_names: list[str], positives: "np.ndarray") -> None:

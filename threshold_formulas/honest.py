@@ -32,12 +32,12 @@ class Honest:
         """(M,) float64, the mean over repetitions."""
         return metrics.precision_recall_f1(self.counts)[2].mean(axis=0)
 
-    def figures(self) -> dict[str, dict[str, float]]:
-        """Each figure's mean and standard deviation over repetitions, for JSON."""
+    def figures(self) -> dict[str, dict[str, float | None]]:
+        """Each figure's "mean" and, of more than one repetition, the standard "deviation" over them, for JSON."""
         names = ("macro_f1", "micro_f1", "subset_accuracy")
         return {name: _spread(getattr(self, name)) for name in names}
 
-    def cost(self, false_alarm: float | np.ndarray, miss: float | np.ndarray) -> dict[str, float]:
+    def cost(self, false_alarm: float | np.ndarray, miss: float | np.ndarray) -> dict[str, float | None]:
         """The cost of the false alarms and misses of all M together, each (M,) or one number, as `figures` has it."""
         return _spread((self.counts["FP"] * false_alarm + self.counts["FN"] * miss).sum(axis=1))
 
@@ -80,6 +80,7 @@ def cross_fitted(
     return Honest(*np.array(rows).T, pooled, np.array(thresholds), folds)
 
 
-def _spread(values: np.ndarray) -> dict[str, float]:
-    deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+def _spread(values: np.ndarray) -> dict[str, float | None]:
+    # One repetition has no spread, and JSON has no nan.
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     return {"mean": float(values.mean()), "deviation": deviation}

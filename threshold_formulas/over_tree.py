@@ -1,9 +1,10 @@
-"""Thresholds of a tree of labels, from below: a node is tuned knowing what is predicted below it.
+"""Thresholds of a tree of labels.
 
-Wherever predictions are made, all that stands above a predicted node is predicted too, so children and parents always
-agree. Thresholds that agree by themselves (no parent's above a child's) would be the worse rule: they would lower a
-common parent's threshold to that of its rarest child, or raise the child's. What is left to a parent's own threshold
-are the rows in which nothing below it is predicted; this room chooses it for these.
+Wherever predictions are made, all that stands above a predicted node is predicted too (`decision.Decision`), so
+children and parents always agree, whatever the thresholds. Thresholds that agree by themselves, no parent's above a
+child's, are the worse rule: either a common parent's falls to that of its rarest child, or the child's rises to the
+parent's. `bench/tree_thresholds.py` measures both. So each node is tuned by itself; only what is judged over several
+nodes at once is tuned for the classes, and for what stands above them, apart.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,50 +18,26 @@ Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]  # labels and scores (N,
 
 
 def chooser(method: str, options: Mapping[str, Any], tree: Any = None) -> Choose:
-    """`methods.fit` with its options, for a tree level by level.
+    """`methods.fit` with its options.
 
     Args:
-        method: a key of `methods.METHODS`.
+        method: a key of `methods.METHODS`. One threshold for all is that of the classes.
         options: of that method; arrays have a number for each of the M nodes.
-        tree: a `data.hierarchy.Tree` of M nodes, or None.
+        tree: a `data.hierarchy.Tree` of M nodes; None where all are classes.
     """
-    if tree is None or method == "fixed":
+    if tree is None:
         return lambda labels, scores: methods.fit(labels, scores, method, **options)
 
     def of_nodes(labels: np.ndarray, scores: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         own = {name: each[nodes] if np.ndim(each) else each for name, each in options.items()}
-        return methods.fit(labels, scores, method, **own)
+        return methods.fit(labels[:, nodes], scores[:, nodes], method, **own)
 
-    if method == "global":
-        classes = np.arange(tree.classes)
-        return lambda labels, scores: np.full(
-            labels.shape[1], of_nodes(labels[:, classes], scores[:, classes], classes)[0]
-        )
-    return lambda labels, scores: fit(tree, labels, scores, of_nodes)
+    classes, above = np.split(np.arange(len(tree.names)), [tree.classes])
 
+    def choose(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        chosen = of_nodes(labels, scores, classes)
+        if method == "global":
+            return np.full(len(tree.names), chosen[0])
+        return np.concatenate([chosen, of_nodes(labels, scores, above)]) if len(above) else chosen
 
-def fit(
-    tree: Any,
-    labels: np.ndarray,
-    scores: np.ndarray,
-    choose: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """The thresholds of all M nodes, level by level, the lowest first.
-
-    Args:
-        tree: a `data.hierarchy.Tree` of M nodes.
-        labels: (N, M) uint8, 255 for unknown. scores: (N, M) probabilities.
-        choose: makes the thresholds (m,) from labels and scores (N, m) of m nodes and their numbers (m,). Where
-            something below a node is predicted, its score counts as 1.
-
-    Returns:
-        (M,) float64.
-    """
-    chosen = np.ones(len(tree.names))
-    predicted = np.zeros(labels.shape, dtype=bool)
-    for level in range(tree.depth, 0, -1):
-        nodes = np.flatnonzero(tree.levels == level)
-        raised = np.where(tree.closed(predicted)[:, nodes], scores.dtype.type(1), scores[:, nodes])
-        chosen[nodes] = choose(labels[:, nodes], raised, nodes)
-        predicted[:, nodes] = raised >= chosen[nodes]
-    return chosen
+    return choose

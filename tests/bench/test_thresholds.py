@@ -14,3 +14,12 @@ def test_the_simulation_has_a_row_a_number_of_positives(shell):
     rows = [line.split() for line in printed.splitlines() if re.match(r"(5|50) ", line)]
     assert [row[0] for row in rows] == ["5", "50"]
     assert all(float(row[2]) >= float(row[3]) for row in rows), "what is tuned promises more than it is worth"
+
+
+def test_rules_over_a_tree_are_compared(shell):
+    printed = shell("-m", "bench.tree_thresholds", "--rows", 300, "--draws", 1)
+    rows = {line[:28].strip(): line[28:].split() for line in printed.splitlines()}
+    closed, lowered, raised = (rows[name] for name in ("closed upwards", "parents lowered to children",
+                                                       "children raised to parents"))  # fmt: skip
+    assert closed[0] == lowered[0] and closed[2] == lowered[2], "the classes' own thresholds stay"
+    assert float(raised[0]) <= float(closed[0]) + 0.05

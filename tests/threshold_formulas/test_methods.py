@@ -142,20 +142,21 @@ def tree_rows(tree: Tree, seed: int, rows: int = 400) -> tuple[np.ndarray, np.nd
     return labels, scores
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_parents_threshold_knows_what_its_children_predict(tree: Tree, seed: int) -> None:
-    labels, scores = tree_rows(tree, seed)
-    alone = thresholds.fit(labels, scores, "per_class")
-    chosen = over_tree.chooser("per_class", {}, tree)(labels, scores)
-    assert np.array_equal(chosen[:4], alone[:4]), "the classes' own are as without the tree"
-    predicted = tree.closed(scores >= chosen)
-    for parent in (4, 5):
-        children = predicted[:, np.flatnonzero(tree.parents == parent)].any(axis=1)
-        assert (predicted[:, parent] >= children).all()
-        every = children[:, None] | (scores[:, [parent]] >= np.append(scores[:, parent], 2))
-        others = 2 * (every & (labels[:, [parent]] == 1)).sum(axis=0) / (every.sum(axis=0) + labels[:, parent].sum())
-        reached = f1_score(labels[:, parent], predicted[:, parent])
-        assert reached == pytest.approx(others.max())
+def test_nodes_are_tuned_by_themselves_with_options_of_their_own(tree: Tree) -> None:
+    labels, scores = tree_rows(tree, 1)
+    rates = (labels == 1).mean(axis=0)
+    for method, options in (("per_class", {}), ("rate_match", {"rates": rates}), ("shrink", {"rates": rates})):
+        chosen = over_tree.chooser(method, options, tree)(labels, scores)
+        assert np.array_equal(chosen, thresholds.fit(labels, scores, method, **options))
+
+
+def test_what_is_judged_together_is_judged_among_the_classes(tree: Tree) -> None:
+    labels, scores = tree_rows(tree, 2)
+    for objective in ("micro_f1", "subset_accuracy"):
+        options = {"objective": objective}
+        chosen = over_tree.chooser("per_class", options, tree)(labels, scores)
+        assert np.array_equal(chosen[:4], thresholds.fit(labels[:, :4], scores[:, :4], "per_class", **options))
+        assert np.array_equal(chosen[4:], thresholds.fit(labels[:, 4:], scores[:, 4:], "per_class", **options))
 
 
 def test_one_threshold_is_that_of_the_classes_for_all_nodes(tree: Tree) -> None:
@@ -165,13 +166,3 @@ def test_one_threshold_is_that_of_the_classes_for_all_nodes(tree: Tree) -> None:
     predicted = scores >= chosen
     assert np.array_equal(tree.closed(predicted), predicted), "consistent scores need no closing here"
     assert over_tree.chooser("fixed", {"threshold": 0.3}, tree)(labels, scores).tolist() == [0.3] * 6
-
-
-def test_rates_are_those_of_the_nodes(tree: Tree) -> None:
-    labels, scores = tree_rows(tree, 1)
-    rates = (labels == 1).mean(axis=0)
-    chosen = over_tree.chooser("rate_match", {"rates": rates}, tree)(labels, scores)
-    predicted = tree.closed(scores >= chosen)
-    np.testing.assert_allclose(predicted[:, :4].mean(axis=0), rates[:4], atol=1 / 400)
-    # Of the parents the rest of the rate, where their children leave one.
-    np.testing.assert_allclose(predicted[:, 4:].mean(axis=0), rates[4:], atol=0.04)
