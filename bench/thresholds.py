@@ -3,6 +3,7 @@ highest F1? On made scores: python -m bench.thresholds
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,36 +25,41 @@ class Config:
 def main(config: Config) -> None:
     import os
     import platform
-    import resource
 
     import numpy as np
     import sklearn
 
     from thresholds import fit
 
-    def resident() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
     labels, scores = made(config)
     print(f"NumPy {np.__version__}, scikit-learn {sklearn.__version__}, Python {platform.python_version()}, "
           f"{len(os.sched_getaffinity(0))} core(s)")  # fmt: skip
     print(f"{config.rows:,} × {config.classes} scores; largest resident size before: {resident():.2f} GB")
-    start = time.perf_counter()
-    chosen = fit(labels, scores, "per_class")
-    ours = time.perf_counter() - start
-    print(f"per_class: {ours:.2f} s; largest resident size: {resident():.2f} GB")
-    start = time.perf_counter()
-    best = by_curve(labels, scores)
-    theirs = time.perf_counter() - start
-    print(f"precision_recall_curve in a loop: {theirs:.2f} s, {theirs / ours:.1f} times as long")
+    chosen, ours = timed("per_class", lambda: fit(labels, scores, "per_class"))
+    best, theirs = timed("precision_recall_curve in a loop", lambda: by_curve(labels, scores))
+    print(f"the loop takes {theirs / ours:.1f} times as long")
     gap = np.abs(reached(labels, scores, chosen) - best).max()
     print(f"highest F1 of a class, greatest difference between the two: {gap:.1e}")
-    if config.others:
-        for method, options in variants(labels):
-            start = time.perf_counter()
-            fit(labels, scores, method, **options)
-            named = ", ".join([method, *(str(value) for name, value in options.items() if name == "objective")])
-            print(f"{named}: {time.perf_counter() - start:.2f} s; largest resident size so far: {resident():.2f} GB")
+    for method, options in variants(labels) if config.others else ():
+        named = ", ".join([method, *(str(value) for name, value in options.items() if name == "objective")])
+        timed(named, lambda method=method, options=options: fit(labels, scores, method, **options))
+
+
+def timed(name: str, work: Callable[[], Any]) -> tuple[Any, float]:
+    """What the work gives and its CPU seconds, which other work on the machine changes less than those of the clock."""
+    wall, start = time.perf_counter(), time.process_time()
+    found = work()
+    seconds = time.process_time() - start
+    print(f"{name}: {seconds:.2f} s of CPU time, {time.perf_counter() - wall:.2f} s by the clock; "
+          f"largest resident size so far: {resident():.2f} GB")  # fmt: skip
+    return found, seconds
+
+
+def resident() -> float:
+    """GB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def made(config: Config) -> tuple["np.ndarray", "np.ndarray"]:
