@@ -8,6 +8,7 @@ from threshold_formulas import one_for_all
 from threshold_formulas.folds import dealt
 from threshold_formulas.objectives import tuned
 from threshold_formulas.scale import NEVER, UNTUNED, logits, probabilities
+from threshold_formulas.sweep import by_class
 
 
 def per_class(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
@@ -69,14 +70,13 @@ def rate_match(labels: np.ndarray, scores: np.ndarray, rates: np.ndarray | None 
     Returns:
         (K,) float64; 0.5 for a class without a known label, `NEVER` for one whose rate is 0.
     """
-    known = labels <= 1
     if rates is None:
-        rates = (labels == 1).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        rates = (labels == 1).sum(axis=0) / np.maximum((labels <= 1).sum(axis=0), 1)
     chosen = np.full(labels.shape[1], UNTUNED)
-    for index in np.flatnonzero(known.any(axis=0)):
-        # The quantile of a rate of 0 is the highest score, which would itself be predicted.
-        own = scores[known[:, index], index]
-        chosen[index] = _quantile(own, 1 - rates[index]) if rates[index] > 0 else NEVER
+    for index, (truth, own) in enumerate(by_class(labels, scores)):
+        if (has_label := truth <= 1).any():
+            # The quantile of a rate of 0 is the highest score, which would itself be predicted.
+            chosen[index] = _quantile(own[has_label], 1 - rates[index]) if rates[index] > 0 else NEVER
     return chosen
 
 

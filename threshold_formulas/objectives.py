@@ -9,7 +9,7 @@ import numpy as np
 
 import metrics
 from threshold_formulas.scale import UNTUNED
-from threshold_formulas.sweep import Sweep
+from threshold_formulas.sweep import Sweep, by_class
 
 ROUNDS = 50  # of a search that ends by itself, far earlier
 
@@ -20,8 +20,8 @@ def macro_f1(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     A class without known positives, whose F1 is 0 at any threshold, gets 0.5.
     """
     chosen = np.full(labels.shape[1], UNTUNED)
-    for index in range(labels.shape[1]):
-        sweep = Sweep(labels[:, index], scores[:, index])
+    for index, columns in enumerate(by_class(labels, scores)):
+        sweep = Sweep(*columns)
         if sweep.positives:
             chosen[index] = sweep.threshold(sweep.best(sweep.f1))
     return chosen
@@ -33,8 +33,8 @@ def expected_cost(
     """The lowest cost of false alarms and misses, each (K,) or one number: exact. A class may be predicted nowhere."""
     chosen = np.empty(labels.shape[1])
     costs = (np.broadcast_to(each, chosen.shape) for each in (false_alarm, miss))
-    for index, (alarm, missed) in enumerate(zip(*costs, strict=True)):
-        sweep = Sweep(labels[:, index], scores[:, index])
+    for index, (columns, alarm, missed) in enumerate(zip(by_class(labels, scores), *costs, strict=True)):
+        sweep = Sweep(*columns)
         chosen[index] = sweep.threshold(sweep.best(-sweep.cost(alarm, missed)))
     return chosen
 
@@ -46,7 +46,7 @@ def micro_f1(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     by itself has the highest 2 TP − F · predicted (Dinkelbach, "On nonlinear fractional programming", 1967); F rises in
     every round, faster than by any fixed factor.
     """
-    sweeps = [Sweep(*columns) for columns in zip(labels.T, scores.T, strict=True)]
+    sweeps = [Sweep(*columns) for columns in by_class(labels, scores)]
     positives = sum(sweep.positives for sweep in sweeps)
     reached, cuts = -1.0, [len(sweep.found) - 1 for sweep in sweeps]
     for _ in range(ROUNDS):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from threshold_formulas.sweep import Sweep, between
+from threshold_formulas.sweep import Sweep, between, by_class
 
 
 def best(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> float:
@@ -52,8 +52,10 @@ def _of_sums(labels: np.ndarray, scores: np.ndarray, formulas: list[Formula]) ->
 
     No formula gains by a false alarm, so the best cut lies at a positive of some class, or above all.
     """
-    ordered = [metrics.ranked_positives(*columns)[2] for columns in zip(labels.T, scores.T, strict=True)]
-    positives = [np.sort(own[truth == 1]) for truth, own in zip(labels.T, scores.T, strict=True)]
+    positives, ordered = [], []
+    for truth, own in by_class(labels, scores):
+        positives.append(np.sort(own[truth == 1]))
+        ordered.append(np.sort(own[truth != metrics.UNKNOWN]))
     cuts = np.append(np.unique(np.concatenate(positives)), np.inf)
     totals = np.zeros(len(cuts))
     for formula, own, every in zip(formulas, positives, ordered, strict=True):
