@@ -29,6 +29,7 @@ class Config:
 def main(config: Config) -> None:
     import joined_runs
     from data.faults import InputError
+    from decision import decided
     from report import levels, page, reliability
 
     run = joined_runs.open_runs(config.run_dirs)
@@ -40,7 +41,7 @@ def main(config: Config) -> None:
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
     tuned_on = tuned_on_judged(run, judged, choices)
-    for text in run.words():
+    for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
     figures, classes = computed(run, scored, choices)
     show_summary(run, figures)
@@ -60,7 +61,13 @@ def main(config: Config) -> None:
         split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=False))}
         for split, each in calibrations.items()
     }
-    more = {"calibration": named, **({"levels": by_level} if by_level else {}), "warnings": run.warnings}
+    one = decided(choices.get("tuned", 0.5)).at_least_one
+    more = {
+        "calibration": named,
+        "at_least_one": one,
+        **({"levels": by_level} if by_level else {}),
+        "warnings": run.warnings,
+    }
     write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
     write_classes(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged], calibrations[judged])
@@ -75,7 +82,7 @@ def threshold_choices(run: "Run", thresholds_dir: Path | None) -> dict[str, Any]
     """What the scores are cut at: 0.5, and the tuned thresholds if there are any."""
     holder = run.elsewhere(thresholds_dir)
     if thresholds_dir or holder.has_thresholds:
-        return {"0.5": 0.5, "tuned": holder.thresholds()}
+        return {"0.5": 0.5, "tuned": holder.decision()}
     return {"0.5": 0.5}
 
 

@@ -72,15 +72,18 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
     preparation = Preparation.from_dict(run.preparation)
     holder = run.elsewhere(thresholds_dir)
     thresholds, source = [0.5] * len(run.class_names), "0.5 (the run has none; thresholds.py tunes them)"
+    at_least_one = False
     if thresholds_dir or holder.has_thresholds:
-        thresholds, source = holder.thresholds().tolist(), str(holder.directory / run_folder.THRESHOLDS)
+        decision, source = holder.decision(), str(holder.directory / run_folder.THRESHOLDS)
+        thresholds, at_least_one = decision.thresholds.tolist(), decision.at_least_one
     made = {name: run.config.get(name) for name in ("created", "versions", "git_commit")}
     described = {
         "class_names": run.class_names,
         "thresholds": thresholds,
         "thresholds_tuned": bool(thresholds_dir or holder.has_thresholds),
         "class_ids": run.class_ids,
-        "parents": run.tree.parents.tolist() if run.tree else None,
+        "at_least_one": at_least_one,
+        **({"classes": run.tree.classes, "parents": run.tree.parents.tolist()} if run.tree else {}),
         "image_shape": list(preparation.shape),
         "shapes": [list(shape) for shape in preparation.shapes],
         "score_scales": list(run.views.scales),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from data.images import ImageFiles
+    from decision import Decision
     from predictor import Predictor
     from run_folder import Run
 
@@ -48,7 +49,7 @@ def main(config: Config) -> None:
     run = joined_runs.open_runs(config.run_dirs)
     preparation = Preparation.from_dict(run.preparation)
     output_csv = checked_output(config, run.directory)
-    thresholds, thresholds_file = chosen_thresholds(config, run)
+    decision, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
     ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
     predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
@@ -60,12 +61,12 @@ def main(config: Config) -> None:
             unlabelled.refuse(paths, unlabelled.damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
-    for text in predictor.words():
+    for text in [*decision.words(), *predictor.words()]:
         print(text)
     if rates is not None and (named := run.losses - {"bce"}):
         print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
     batches = unlabelled.decoded(paths, predictor.preparations, config.batch_size, workers)
-    bad = write_predictions(config, run, output_csv, ids, paths, thresholds, predictor, batches, rates)
+    bad = write_predictions(config, run, output_csv, ids, paths, decision, predictor, batches, rates)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -73,7 +74,8 @@ def main(config: Config) -> None:
             listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", unlabelled.lines_of(skipped))
         )
     source = None if thresholds_file is None else str(thresholds_file)
-    made = {"images": len(paths), "skipped": skipped, "thresholds_file": source, **header.record(config)}
+    made = {"images": len(paths), "skipped": skipped, "thresholds_file": source}
+    made |= {"at_least_one": decision.at_least_one, **header.record(config)}
     write_json(record_path(output_csv), made)
     print(f"Predictions: {output_csv}")
 
@@ -96,16 +98,15 @@ def record_path(output_csv: Path) -> Path:
     return output_csv.with_name(f"{output_csv.name}.json")
 
 
-def chosen_thresholds(config: Config, run: "Run") -> tuple["np.ndarray", Path | None]:
-    """The thresholds (K,) and the file that they come from, or 0.5 and None."""
-    import numpy as np
-
+def chosen_thresholds(config: Config, run: "Run") -> tuple["Decision", Path | None]:
+    """The decision and the file that its thresholds come from, or that at 0.5 and None."""
     import run_folder
+    from decision import Decision
 
     holder = run.elsewhere(config.thresholds_dir)
     if config.thresholds_dir or holder.has_thresholds:
-        return holder.thresholds(), holder.directory / run_folder.THRESHOLDS
-    return np.full(len(run.class_names), 0.5), None
+        return holder.decision(), holder.directory / run_folder.THRESHOLDS
+    return Decision(0.5), None
 
 
 def write_predictions(
@@ -114,7 +115,7 @@ def write_predictions(
     output_csv: Path,
     ids: list[str],
     paths: "list[ImageFiles]",
-    thresholds: "np.ndarray",
+    decision: "Decision",
     predictor: "Predictor",
     batches: Any,
     rates: Any = None,
@@ -151,7 +152,7 @@ def write_predictions(
             found = scored(predictor, batch, config.batch_size, rates)
             for position in batch:
                 if position in found:
-                    writer.writerow([ids[position], *cells(found[position], thresholds, run, table)])
+                    writer.writerow([ids[position], *cells(found[position], decision, run, table)])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
@@ -174,11 +175,11 @@ def scored(
     return dict(zip(good, scores if rates is None else metrics.with_class_rates(scores, *rates), strict=True))
 
 
-def cells(scores: "np.ndarray", thresholds: "np.ndarray", run: "Run", table: bool) -> list[str]:
+def cells(scores: "np.ndarray", decision: "Decision | np.ndarray", run: "Run", table: bool) -> list[str]:
     """An image's predicted class ids and, in a table, their names, what a tree has above them, and all scores (K,)."""
     from report import levels
 
-    chosen = levels.predictions(run.tree, scores[None], thresholds)[0].nonzero()[0].tolist()
+    chosen = levels.predictions(run.tree, scores[None], decision)[0].nonzero()[0].tolist()
     classes = [index for index in chosen if not run.tree or index < run.tree.classes]
     ids = " ".join(str(run.class_ids[index]) for index in classes)
     if not table:

@@ -18,6 +18,7 @@ from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
 from data.views import Views
+from decision import Decision
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
@@ -183,12 +184,29 @@ class Run:
                 raise InputError(f"{path}, class {name}: {value!r} is not a threshold; it must be a number from 0 to 1")
         return np.array([values[name] for name in self.class_names], dtype=np.float64)
 
-    def save_thresholds(self, thresholds: np.ndarray, method: str, details: dict[str, Any]) -> Path:
-        """Write thresholds.json: (K,) thresholds by class name, the method, and what else is worth keeping."""
+    def decision(self) -> Decision:
+        """How classes are predicted: `thresholds`, and whether at least one is.
+
+        Raises:
+            InputError: as for `thresholds`, or thresholds.json says something else than yes or no.
+        """
+        thresholds = self.thresholds()
+        at_least_one = (self._thresholds_file() or {}).get("at_least_one", False)
+        if not isinstance(at_least_one, bool):
+            path = self.directory / THRESHOLDS
+            raise InputError(f"{path}: at_least_one is {at_least_one!r}; it must be true or false")
+        return Decision(thresholds, at_least_one)
+
+    def save_thresholds(
+        self, thresholds: np.ndarray, method: str, details: dict[str, Any], at_least_one: bool = False
+    ) -> Path:
+        """Write thresholds.json: (K,) thresholds by class name, the rest of the decision, the method, and what else is
+        worth keeping."""
         path = self.directory / THRESHOLDS
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
-        made = {"method": method, "thresholds": named, "digest": _digest(named), "runs": self.members}
-        write_json(path, {**made, **details})
+        decided = {"thresholds": named, "at_least_one": at_least_one}
+        made = {"method": method, **decided, "digest": _decision_digest(decided)}
+        write_json(path, {**made, "runs": self.members, **details})
         return path
 
     @property
@@ -206,7 +224,7 @@ class Run:
     def thresholds_edited(self) -> bool:
         """Whether thresholds.json is there and does not hold what `save_thresholds` wrote."""
         stored = self._thresholds_file()
-        return self.has_thresholds and (not stored or stored.get("digest") != _digest(stored.get("thresholds")))
+        return self.has_thresholds and (not stored or stored.get("digest") != _decision_digest(stored))
 
     def _thresholds_file(self) -> dict[str, Any] | None:
         """What thresholds.json holds; None where it is missing or damaged."""
@@ -326,6 +344,12 @@ def open_run(run_dir: Path) -> Run:
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
+
+
+def _decision_digest(stored: dict[str, Any]) -> str:
+    """A digest of what a person may edit in thresholds.json; without at_least_one, that of the thresholds alone."""
+    thresholds, at_least_one = stored.get("thresholds"), stored.get("at_least_one", False)
+    return _digest([thresholds, at_least_one] if at_least_one is not False else thresholds)
 
 
 def _digest(content: Any) -> str:

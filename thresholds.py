@@ -1,81 +1,92 @@
 """Choose the threshold of each class on the validation scores of a run: python thresholds.py --run_dirs runs/cnn
 
-A class is predicted where its score is at or above its threshold. Writes thresholds.json into the run's folder;
-evaluate.py and predict.py read it there. It may be edited by hand, and is then replaced only with --overwrite.
+A class is predicted where its score is at or above its threshold. Prints what the thresholds reach on the rows that
+chose them, and what they are worth on rows that did not. Writes thresholds.json and thresholds.png into the run's
+folder; evaluate.py and predict.py read the first there. It may be edited by hand, and is then replaced only with
+--overwrite.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import header
-from header import Fraction, PositiveFloat
+from header import Bounds, Fraction, NonNegativeInt, PositiveFloat, Seed
 
 if TYPE_CHECKING:
     import numpy as np
 
-UNTUNED = 0.5  # the threshold of a class without positives to tune on
-NEVER = 1.000001  # a threshold that no probability reaches
-SMALLEST = 1e-9  # probabilities nearer to 0 or 1 than this have no logit
+    from decision import Decision
+    from run_folder import Run, Scores
+    from threshold_formulas.honest import Honest
+
+Method = Literal["shrink", "per_class", "global", "cross_fit", "rate_match", "fixed"]
+Objective = Literal["macro_f1", "micro_f1", "micro_macro", "subset_accuracy", "expected_cost"]
+Folds = Annotated[int, Bounds(2)]
+
+METHODS, OBJECTIVES = get_args(Method), get_args(Objective)
+TUNES_NOTHING = ("rate_match", "fixed")  # methods that take no objective
 FEW = 10  # below this many positives a tuned threshold is named as a guess
 
 
 @dataclass(frozen=True)
 class Config:
     run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
-    # per_class: the highest F1 of each class; rate_match: as many as in training; shrink: between the two; fixed: one
-    method: Literal["shrink", "per_class", "rate_match", "fixed"] = "shrink"  # shrink holds best on new images
-    strength: PositiveFloat = 20.0  # shrink: positives at which the highest F1 and the rate count alike
+    method: Method = "shrink"  # holds best on new images; the others: docs/evaluation.md
+    objective: Objective = "macro_f1"  # what is to be highest, or of expected_cost lowest
+    at_least_one: bool = False  # predict the most probable class where none passes, here and in later scripts
+    strength: PositiveFloat = 20.0  # shrink: positives at which the tuned threshold and the rate count alike
+    folds: Folds = 3  # cross_fit: parts of the validation rows, each left out once
+    false_alarm_cost: PositiveFloat = 1.0  # expected_cost: of a class named where it is not
+    miss_cost: PositiveFloat = 1.0  # expected_cost: of a class not named where it is
+    costs_csv: Path | None = None  # expected_cost: a CSV instead of these two: class, false_alarm, miss
     fixed_threshold: Fraction = 0.5  # the one threshold of method="fixed"
+    honest_folds: Folds = 5  # parts of the validation rows, each judged by thresholds that the others chose
+    repetitions: NonNegativeInt = 10  # times that these parts are drawn anew; 0: only the optimistic figures
+    seed: Seed = 0  # of both kinds of folds
     output_dir: Path | None = None  # where thresholds.json goes; None: the run's folder, see docs/several_runs.md
     overwrite: bool = False  # replace a thresholds.json that was edited by hand
 
 
 def main(config: Config) -> None:
     import joined_runs
-    import run_folder
     from data.faults import InputError
-    from report import levels
+    from decision import Decision
+    from report import threshold_curves
+    from threshold_formulas import over_tree
 
+    check_choices(config)
     run = joined_runs.open_runs(config.run_dirs)
-    folder = run.elsewhere(config.output_dir)
+    folder = writable_folder(config, run)
     earlier = folder.has_thresholds
-    # What this script wrote, it can write again; a person's edits would be lost.
-    if folder.thresholds_edited and not config.overwrite:
-        raise InputError(
-            f"{folder.directory / run_folder.THRESHOLDS} was edited by hand; give --overwrite to replace it, "
-            "or another --output_dir"
-        )
-    if folder.thresholds_of_others not in ("", run.name) and not config.overwrite:
-        raise InputError(
-            f"{folder.directory / run_folder.THRESHOLDS} holds the thresholds of {folder.thresholds_of_others}; give "
-            "--overwrite to replace it, or another --output_dir"
-        )
     for text in run.words():
         print(text)
     scored = run.scores("val")
     positives = (scored.labels == 1).sum(axis=0)
     if not positives.any():
         raise InputError(f"{run.place}: no validation image has a label, so there is nothing to tune thresholds on")
-    options: dict[str, Any] = {"threshold": config.fixed_threshold} if config.method == "fixed" else {}
-    if config.method in ("rate_match", "shrink"):
-        options["rates"] = run.training_rates
-    if config.method == "shrink":
-        options["strength"] = config.strength
+    options = method_options(config, run)
+    choose = over_tree.chooser(config.method, options, run.tree)
     try:
-        thresholds = fit(scored.labels, scored.scores, config.method, **options)
+        decision = Decision(choose(scored.labels, scored.scores), config.at_least_one)
+        honest = judged_apart(config, run, scored, choose)
     except ValueError as error:
         raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
-    figures = {"at_0.5": levels.class_summary(run.tree, scored.labels, scored.scores, UNTUNED)}
-    figures["tuned"] = levels.class_summary(run.tree, scored.labels, scored.scores, thresholds)
-    untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
 
-    show_classes(config.method, run.class_names, scored, thresholds)
-    show_figures(config.method, figures, untuned, positives)
+    figures = in_sample(run, scored, decision)
+    show_classes(config, run, scored, decision, honest)
+    show_figures(config, run, scored, figures, honest, options)
+    name_classes(config, run.class_names, positives)
     if run.tree:
         print(f"They are of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
-    details = {"tuned_on": "val", "in_sample": figures, "classes_without_positives": untuned, **header.record(config)}
-    path = folder.save_thresholds(thresholds, config.method, details)
+    for text in decision.words():
+        print(text)
+    untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
+    details = {"tuned_on": "val", "objective": config.objective, "in_sample": figures, "held_out": kept(honest, run)}
+    details |= {"classes_without_positives": untuned, **header.record(config)}
+    path = folder.save_thresholds(decision.thresholds, config.method, details, config.at_least_one)
+    apart = honest.thresholds if honest else None
+    threshold_curves.draw(scored.labels, scored.scores, run.class_names, decision.thresholds, apart, path.parent)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")
     elsewhere = {"thresholds_dir": config.output_dir} if config.output_dir else {}
     header.next_command("evaluate.py", run_dirs=config.run_dirs, **elsewhere)
@@ -86,165 +97,174 @@ def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", *
 
     Args:
         labels: (N, K) uint8 with 0, 1, or 255 for unknown, which is left out.
-        scores: (N, K) floating.
-        method: a key of `METHODS`.
-        options: the further arguments of that method's function.
+        scores: (N, K) floating; for all methods but "per_class", "global" and "fixed" probabilities.
+        method: one of `METHODS`; the functions are in threshold_formulas/methods.py.
+        options: the further arguments of that method's function, such as `objective`, one of `OBJECTIVES`.
 
     Returns:
         (K,) float64.
 
     Raises:
-        ValueError: an unknown method, shapes that differ, or a score that is nan.
+        ValueError: an unknown method or objective, shapes that differ, or a score that is nan.
     """
-    import numpy as np
+    from threshold_formulas import methods
 
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    labels, scores = np.asarray(labels), np.asarray(scores)
-    if labels.ndim != 2 or labels.shape != scores.shape:
-        raise ValueError(f"labels {labels.shape} and scores {scores.shape} must have one shape (N, K)")
-    return METHODS[method](labels, scores, **options)
+    return methods.fit(labels, scores, method, **options)
 
 
-def per_class(labels: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
-    """The threshold with the highest F1 of each class on these very rows (Lipton, Elkan and Narayanaswamy 2014).
+def check_choices(config: Config) -> None:
+    """Refuse settings that would have no effect."""
+    from data.faults import InputError
 
-    Exact: F1 = 2 TP / (predicted + positives) is highest at the score of a positive, so only those cuts are compared.
-    The threshold lies halfway to the next lower score (of any row; below the lowest score, halfway to 0). Among equal
-    F1 the cut that predicts least is taken. A class without known positives gets 0.5.
+    if config.method in TUNES_NOTHING and config.objective != "macro_f1":
+        raise InputError(f"method = {config.method} tunes nothing, so objective = {config.objective} has no effect")
+    if config.method == "global" and config.objective == "micro_macro":
+        raise InputError("objective = micro_macro goes class by class, and method = global has one threshold for all")
+    priced = config.costs_csv or (config.false_alarm_cost, config.miss_cost) != (1, 1)
+    if priced and config.objective != "expected_cost":
+        raise InputError(f"costs are for objective = expected_cost; it is {config.objective}")
+    if config.costs_csv and (config.false_alarm_cost, config.miss_cost) != (1, 1):
+        raise InputError("give costs_csv, or false_alarm_cost and miss_cost, not both")
 
-    Args:
-        labels: (N, K) uint8. scores: (N, K).
 
-    Returns:
-        (K,) float64.
-    """
-    import numpy as np
+def writable_folder(config: Config, run: "Run") -> "Run":
+    """The run with the folder that thresholds.json goes to: what this script wrote, it can write again."""
+    import run_folder
+    from data.faults import InputError
 
+    folder = run.elsewhere(config.output_dir)
+    path = folder.directory / run_folder.THRESHOLDS
+    if folder.thresholds_edited and not config.overwrite:
+        raise InputError(f"{path} was edited by hand; give --overwrite to replace it, or another --output_dir")
+    if folder.thresholds_of_others not in ("", run.name) and not config.overwrite:
+        raise InputError(
+            f"{path} holds the thresholds of {folder.thresholds_of_others}; give --overwrite to replace it, or another "
+            "--output_dir"
+        )
+    return folder
+
+
+def method_options(config: Config, run: "Run") -> dict[str, Any]:
+    """The further arguments of the method's function; arrays hold a number a class."""
+    from data.class_values import read_class_values
+
+    if config.method == "fixed":
+        return {"threshold": config.fixed_threshold}
+    options: dict[str, Any] = {} if config.method in TUNES_NOTHING else {"objective": config.objective}
+    if config.method in ("rate_match", "shrink"):
+        options["rates"] = run.training_rates
+    if config.method == "shrink":
+        options["strength"] = config.strength
+    if config.method == "cross_fit":
+        options |= {"folds": config.folds, "seed": config.seed}
+    if config.objective == "expected_cost":
+        columns = {"false_alarm": None, "miss": None}
+        options |= (
+            read_class_values(config.costs_csv, run.class_names, columns)
+            if config.costs_csv
+            else {"false_alarm": config.false_alarm_cost, "miss": config.miss_cost}
+        )
+    return options
+
+
+def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "Honest | None":
+    """The figures of the method on rows that did not choose its thresholds; None where it chooses none."""
+    from decision import Decision
+    from threshold_formulas import honest
+
+    if config.method == "fixed" or not config.repetitions or len(scored.labels) < 2:
+        return None
+
+    def predict(scores: "np.ndarray", thresholds: "np.ndarray") -> "np.ndarray":
+        return Decision(thresholds, config.at_least_one).predictions(scores, run.tree)
+
+    classes = run.tree.classes if run.tree else len(run.class_names)
+    how = {"folds": config.honest_folds, "repetitions": config.repetitions, "seed": config.seed}
+    return honest.cross_fitted(scored.labels, scored.scores, choose, predict, classes, **how)
+
+
+def in_sample(run: "Run", scored: "Scores", decision: "Decision") -> dict[str, Any]:
+    """`metrics.summary` of the classes on the rows that chose the thresholds, at 0.5 and at these."""
+    from report import levels
+
+    choices = {"at_0.5": 0.5, "tuned": decision}
+    return {name: levels.class_summary(run.tree, scored.labels, scored.scores, cuts) for name, cuts in choices.items()}
+
+
+def kept(honest: "Honest | None", run: "Run") -> dict[str, Any] | None:
+    """What thresholds.json keeps of the honest figures."""
+    if honest is None:
+        return None
+    by_class = dict(zip(run.class_names, honest.class_f1.tolist(), strict=True))
+    return {"folds": honest.folds, "repetitions": len(honest.macro_f1), **honest.figures(), "class_f1": by_class}
+
+
+def show_classes(config: Config, run: "Run", scored: "Scores", decision: "Decision", honest: "Honest | None") -> None:
+    """Print a row a class, the largest first: its positives, its threshold, F1 before, after, and held out."""
     import metrics
+    from report import levels, tables
 
-    chosen = np.full(labels.shape[1], UNTUNED)
-    for index in range(labels.shape[1]):
-        found, predicted, ordered = metrics.ranked_positives(labels[:, index], scores[:, index])
-        if not len(found):
-            continue
-        f1 = 2 * found / (predicted + len(found))
-        best = len(f1) - 1 - int(np.argmax(f1[::-1]))
-        cut = len(ordered) - predicted[best]
-        upper = float(ordered[cut])
-        lower = float(ordered[cut - 1]) if cut else min(0.0, upper)
-        middle = (lower + upper) / 2
-        # Between neighbouring floats there is no middle.
-        chosen[index] = middle if middle > lower or not cut else upper
-    return chosen
-
-
-def fixed(labels: "np.ndarray", scores: "np.ndarray", threshold: float = UNTUNED) -> "np.ndarray":
-    """One threshold for all classes, (K,) float64."""
-    import numpy as np
-
-    return np.full(labels.shape[1], float(threshold))
-
-
-def rate_match(labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | None" = None) -> "np.ndarray":
-    """The thresholds at which each class is predicted as often as it occurs: the quantile 1 − rate of its scores.
-
-    Args:
-        labels: (N, K) uint8. scores: (N, K) probabilities.
-        rates: (K,) shares of positives, of the training rows best; None for those of these rows.
-
-    Returns:
-        (K,) float64; 0.5 for a class without a known label, `NEVER` for one whose rate is 0.
-    """
-    import numpy as np
-
-    known = labels <= 1
-    if rates is None:
-        rates = (labels == 1).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    chosen = np.full(labels.shape[1], UNTUNED)
-    for index in np.flatnonzero(known.any(axis=0)):
-        levels = _logits(scores[known[:, index], index])
-        # The quantile of a rate of 0 is the highest score, which would itself be predicted.
-        chosen[index] = _probabilities(np.quantile(levels, 1 - rates[index])) if rates[index] > 0 else NEVER
-    return chosen
-
-
-def shrink(
-    labels: "np.ndarray", scores: "np.ndarray", rates: "np.ndarray | None" = None, strength: float = 20.0
-) -> "np.ndarray":
-    """Between `per_class` and `rate_match`, nearer to the first the more positives there are to tune on.
-
-    With n positives the logit of the threshold is n/(n + strength) of the one and strength/(n + strength) of the other.
-    A threshold tuned on two positives fits those two; one that keeps the rate cannot go far astray.
-
-    Args:
-        labels: (N, K) uint8. scores: (N, K) probabilities.
-        rates: as for `rate_match`.
-        strength: positives at which the two count alike.
-
-    Returns:
-        (K,) float64.
-    """
-    import numpy as np
-
-    positives = (labels == 1).sum(axis=0)
-    share = positives / (positives + strength)
-    tuned, matched = per_class(labels, scores), rate_match(labels, scores, rates)
-    between = _probabilities(share * _logits(tuned) + (1 - share) * _logits(matched))
-    # A class seen neither in training nor here stays unpredicted.
-    return np.where((positives == 0) & (matched >= NEVER), NEVER, between)
-
-
-def _logits(probabilities: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
-    kept = np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST, 1 - SMALLEST)
-    return np.log(kept) - np.log1p(-kept)
-
-
-def _probabilities(logits: Any) -> Any:
-    import numpy as np
-
-    return 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
-
-
-METHODS = {"shrink": shrink, "per_class": per_class, "rate_match": rate_match, "fixed": fixed}
-
-
-def show_classes(method: str, class_names: list[str], scored: Any, thresholds: "np.ndarray") -> None:
-    """Print a row a class, the largest first: its positives, its threshold, and F1 before and after."""
-    import metrics
-    from report import tables
-
-    before = metrics.per_class(scored.labels, scored.scores, UNTUNED, class_names)
-    after = metrics.per_class(scored.labels, scored.scores, thresholds, class_names)
-    pairs = sorted(zip(before, after, strict=True), key=lambda pair: -pair[0]["support"])
-    tables.show(
-        f"Thresholds ({method})",
-        ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"],
-        [
-            [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
-            for old, new in pairs
-        ],
+    names = run.class_names
+    before, after = (
+        metrics.per_class(
+            scored.labels, scored.scores, decision.thresholds, names, levels.predictions(run.tree, scored.scores, cuts)
+        )
+        for cuts in (0.5, decision)
     )
+    columns = ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"]
+    apart = [] if honest is None else [f"{value:.3f}" for value in honest.class_f1]
+    rows = []
+    for place in sorted(range(len(names)), key=lambda index: -after[index]["support"]):
+        old, new = before[place], after[place]
+        cells = [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
+        rows.append([*cells, *apart[place : place + 1]])
+    title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
+    tables.show(f"Thresholds ({title})", columns + ["F1\nheld out"] * bool(apart), rows)
 
 
-def show_figures(method: str, figures: dict[str, Any], untuned: list[str], positives: "np.ndarray") -> None:
-    """Say what the thresholds reach on these rows, and what that does not show."""
+def show_figures(
+    config: Config, run: "Run", scored: "Scores", figures: dict, honest: "Honest | None", options: dict[str, Any]
+) -> None:
+    """Say what the thresholds reach on these rows, and on rows that did not choose them."""
     plain, tuned = figures["at_0.5"], figures["tuned"]
     print(
         f"On the validation rows: macro-F1 {plain['macro_f1']:.3f} at 0.5, {tuned['macro_f1']:.3f} at these; "
+        f"micro-F1 {plain['micro_f1']:.3f} and {tuned['micro_f1']:.3f}; "
         f"subset accuracy {plain['subset_accuracy']:.3f} and {tuned['subset_accuracy']:.3f}."
     )
-    if method == "fixed":
+    if config.method == "fixed":
         return
-    print("The second figures are optimistic: the same rows chose the thresholds. What they are worth, test rows show.")
-    few = int(((positives > 0) & (positives < FEW)).sum())
+    print("The second figures are optimistic: the same rows chose the thresholds.")
+    if honest is None:
+        return
+    found = honest.figures()
+    if config.objective == "expected_cost":
+        found["cost"] = honest.cost(options["false_alarm"], options["miss"])
+    words = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
+    said = [
+        f"{words[name]} {each['mean']:.3f}" + (f" ± {each['deviation']:.3f}" if each["deviation"] is not None else "")
+        for name, each in found.items()
+    ]
+    drawn = len(honest.macro_f1)
+    spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
+    print("Honest, each row judged by thresholds that other rows chose: "
+          f"{', '.join(said)} ({honest.folds} folds, {spread}).")  # fmt: skip
+
+
+def name_classes(config: Config, class_names: list[str], positives: "np.ndarray") -> None:
+    """Name the classes with too few positives to tune a threshold on."""
+    if config.method in ("fixed", "global"):
+        return
+    by_rate = config.method in ("rate_match", "shrink")
+    counted = list(zip(class_names, positives.tolist(), strict=True))
+    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW]
     if few:
-        guess = "little but guesses" if method == "per_class" else "nearly those that keep the classes' rates"
-        print(f"{few} of the classes have fewer than {FEW} positives in val: their thresholds are {guess}.")
+        guesses = "nearly those that keep the classes' rates" if by_rate else "little but guesses"
+        print(f"Fewer than {FEW} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
+    untuned = [name for name, count in counted if not count]
     if untuned:
-        instead = f"threshold {UNTUNED}" if method == "per_class" else "as often predicted as in training"
+        instead = "threshold 0.5" if config.objective in ("macro_f1", "micro_macro") else "predicted nowhere in val"
+        instead = "as often predicted as in training" if by_rate else instead
         print(f"No positives in val, so {instead} and F1 counted 0: {', '.join(untuned)}")
 
 

@@ -1,8 +1,8 @@
 """Figures of a run over a tree of labels: of the cache's own classes, which other runs are compared by, and by level.
 
 All that stands above a predicted node is predicted too, whatever its own threshold. `tree` is a `data.hierarchy.Tree`
-of M nodes, the first K of which are the classes; labels and scores are (N, M); cuts are (M,) or one number. Without a
-tree, all M are classes.
+of M nodes, the first K of which are the classes; labels and scores are (N, M); cuts are a `decision.Decision`, or its
+thresholds alone, (M,) or one number. Without a tree, all M are classes.
 """
 
 from typing import Any
@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 
 import metrics
+from decision import Decision, decided
+
+Cuts = Decision | np.ndarray | float
 
 
-def predictions(tree: Any, scores: np.ndarray, cuts: np.ndarray | float) -> np.ndarray:
+def predictions(tree: Any, scores: np.ndarray, cuts: Cuts) -> np.ndarray:
     """(N, M) bool."""
-    plain = metrics.predict(scores, cuts)
-    return plain if tree is None else tree.closed(plain)
+    return decided(cuts).predictions(scores, tree)
 
 
-def class_summary(tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: np.ndarray | float) -> dict[str, Any]:
+def class_summary(tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts) -> dict[str, Any]:
     """`metrics.summary` of the K classes."""
     return _summary(np.arange(_classes(tree, labels)), tree, labels, scores, cuts)
 
 
-def class_rows(
-    tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: np.ndarray | float, names: list[str]
-) -> list[dict[str, Any]]:
+def class_rows(tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts, names: list[str]) -> list[dict[str, Any]]:
     """The rows of `metrics.per_class` of the K classes; `names` are those of all M nodes."""
     return _rows(np.arange(_classes(tree, labels)), tree, labels, scores, cuts, names)
 
 
 def level_figures(
-    tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: np.ndarray | float, names: list[str]
+    tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts, names: list[str]
 ) -> list[dict[str, Any]]:
     """The tree level by level, the tops first.
 
@@ -90,12 +90,12 @@ def _classes(tree: Any, labels: np.ndarray) -> int:
 
 def _summary(places: np.ndarray, tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Any) -> dict[str, Any]:
     chosen = predictions(tree, scores, cuts)[:, places]
-    return metrics.summary(labels[:, places], scores[:, places], cuts, chosen)
+    return metrics.summary(labels[:, places], scores[:, places], decided(cuts).thresholds, chosen)
 
 
 def _rows(
     places: np.ndarray, tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Any, names: list[str]
 ) -> list[dict[str, Any]]:
-    own = np.broadcast_to(np.asarray(cuts, dtype=np.float64), (labels.shape[1],))[places]
+    own = np.broadcast_to(np.asarray(decided(cuts).thresholds, dtype=np.float64), (labels.shape[1],))[places]
     chosen = predictions(tree, scores, cuts)[:, places]
     return metrics.per_class(labels[:, places], scores[:, places], own, [names[place] for place in places], chosen)

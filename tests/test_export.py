@@ -81,7 +81,7 @@ def test_both_say_classes_thresholds_and_preparation(exported):
     assert stored == beside
     assert stored["class_names"] == run.class_names
     assert stored["thresholds"] == run.thresholds().tolist()
-    assert stored["thresholds_tuned"] is True
+    assert stored["thresholds_tuned"] is True and stored["at_least_one"] is False
     assert Preparation.from_dict(stored["preparation"]) == Preparation.from_dict(run.preparation)
     assert [entry.shape for entry in session.get_inputs()] == [["batch", *stored["image_shape"]]]
 

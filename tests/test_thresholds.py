@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
-from scipy.stats import norm
+from PIL import Image
 from sklearn.metrics import f1_score, precision_recall_curve
 
+import evaluate
 import header
 import metrics
+import predict
 import run_folder
 import thresholds
 from data.faults import InputError
+from report import levels, threshold_curves
+from threshold_formulas import methods, objectives
 
 ROOT = Path(thresholds.__file__).parent
 NAMES = ["Nucleoplasm", "N/A", "Rods & rings", "[bold]Cytosol"]
@@ -142,32 +145,10 @@ def test_few_positives_shrink_towards_the_rate() -> None:
     assert abs(between[2] - tuned[2]) < 0.1 * abs(matched[2] - tuned[2])
 
 
-@pytest.mark.parametrize(
-    ("positives", "expected"),
-    [(2, (0.273, 0.347, 0.344)), (8, (0.468, 0.489, 0.490)), (20, (0.574, 0.585, 0.586)), (100, (0.733, 0.736, 0.735))],
-)
-def test_true_f1_of_known_distributions(positives: int, expected: tuple[float, ...]) -> None:
-    """Positives N(3, 1) and negatives N(0, 1), 3,000 in all: the F1 on all there could be, not on those tuned on."""
-    rng, rate, reached = np.random.default_rng(positives), positives / 3000, []
-    labels = np.zeros((3000, 1), dtype=np.uint8)
-    labels[:positives] = 1
-    for _ in range(150):
-        scores = expit(rng.normal(size=(3000, 1)) + 3 * labels)
-        row = []
-        for method in ("per_class", "rate_match", "shrink"):
-            options = {} if method == "per_class" else {"rates": np.array([rate])}
-            cut = logit(thresholds.fit(labels, scores, method, **options)[0])
-            found, missed, false = rate * norm.sf(cut - 3), rate * norm.cdf(cut - 3), (1 - rate) * norm.sf(cut)
-            row.append(2 * found / (2 * found + missed + false))
-        reached.append(row)
-    mean, error = np.mean(reached, axis=0), np.std(reached, axis=0) / np.sqrt(len(reached))
-    assert (np.abs(mean - expected) <= 0.005 + 3 * error).all()
-    assert mean[2] >= mean.max() - 0.006
-
-
 def test_the_choices_are_the_methods() -> None:
-    choices = typing.get_args(typing.get_type_hints(thresholds.Config)["method"])
-    assert set(choices) == set(thresholds.METHODS)
+    hints = typing.get_type_hints(thresholds.Config)
+    assert set(typing.get_args(hints["method"])) == set(thresholds.METHODS) == set(methods.METHODS)
+    assert set(typing.get_args(hints["objective"])) == set(thresholds.OBJECTIVES) == set(objectives.OBJECTIVES)
     labels, scores = made_scores(0)
     assert thresholds.fit(labels, scores, "fixed", threshold=0.25).tolist() == [0.25] * 4
     with pytest.raises(ValueError, match=r"per_clas.*known: shrink, per_class"):
@@ -197,6 +178,95 @@ def test_the_script_writes_named_thresholds_and_what_comes_next(tmp_path: Path) 
     next_command = f"Next: python evaluate.py --run_dirs '{directory}'"
     for text in ("[bold]Cytosol", "optimistic", "No positives in val", next_command):
         assert text in done.stdout
+
+
+def quick(directory: Path, **options) -> thresholds.Config:
+    return thresholds.Config(run_dirs=(directory,), repetitions=2, honest_folds=2, **options)
+
+
+def test_both_numbers_are_printed_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    directory = make_run(tmp_path / "run")
+    thresholds.main(quick(directory, method="per_class"))
+    printed = capsys.readouterr().out
+    stored = json.loads((directory / "thresholds.json").read_text(encoding="utf-8"))
+    held_out, in_sample = stored["held_out"], stored["in_sample"]["tuned"]
+    assert (held_out["folds"], held_out["repetitions"]) == (2, 2)
+    assert held_out["macro_f1"]["mean"] < in_sample["macro_f1"]
+    assert held_out["macro_f1"]["mean"] == pytest.approx(np.mean(list(held_out["class_f1"].values())))
+    said = (
+        f"Honest, each row judged by thresholds that other rows chose: macro-F1 {held_out['macro_f1']['mean']:.3f} ± "
+    )
+    assert said + f"{held_out['macro_f1']['deviation']:.3f}, micro-F1" in printed
+    assert f"{in_sample['macro_f1']:.3f} at these" in printed
+    labels = run_folder.open_run(directory).scores("val").labels
+    few = {name: int(count) for name, count in zip(NAMES, (labels == 1).sum(axis=0), strict=True) if 0 < count < 10}
+    assert few and all(f"{name} ({count})" in printed for name, count in few.items())
+    assert "little but guesses" in printed
+    thresholds.main(quick(directory, method="fixed"))
+    assert "Honest" not in capsys.readouterr().out, "nothing was chosen"
+
+
+def test_the_chart_shows_every_class(tmp_path: Path) -> None:
+    labels, scores = made_scores(3)
+    directory = make_run(tmp_path / "run")
+    cuts = np.array([0.3, 0.5, 1.000001, 0.4])
+    for folder in (directory, tmp_path / "again"):
+        threshold_curves.draw(labels, scores, NAMES, cuts, np.stack([cuts, cuts * 0.9]), folder)
+    with Image.open(directory / "thresholds.png") as image:
+        assert image.width > 900 and image.convert("L").getextrema()[0] < 100
+    assert (directory / "thresholds.png").read_bytes() == (tmp_path / "again" / "thresholds.png").read_bytes()
+    own, ordered = np.sort(scores[labels[:, 0] == 1, 0]), np.sort(scores[labels[:, 0] != metrics.UNKNOWN, 0])
+    known = labels[:, 0] != metrics.UNKNOWN
+    for cut, value in zip(
+        [0.25, 0.5, 1.5], threshold_curves._f1(own, ordered, np.array([0.25, 0.5, 1.5])), strict=True
+    ):
+        assert value == pytest.approx(f1_score(labels[known, 0], scores[known, 0] >= cut))
+
+
+def test_every_objective_is_reached_from_the_shells_names(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    directory = make_run(tmp_path / "run")
+    scored = run_folder.open_run(directory).scores("val")
+    (tmp_path / "costs.csv").write_text(
+        "class,miss,false_alarm\nN/A,2,1\nNucleoplasm,1,1\n[bold]Cytosol,1,1\nRods & rings,5,0.5\n", encoding="utf-8"
+    )
+    costs = {"false_alarm": np.array([1, 1, 0.5, 1]), "miss": np.array([1, 2, 5, 1.0])}
+    for objective, more, options in (
+        ("micro_f1", {}, {}),
+        ("subset_accuracy", {}, {}),
+        ("expected_cost", {"costs_csv": tmp_path / "costs.csv"}, costs),
+        ("expected_cost", {"miss_cost": 3.0}, {"miss": 3.0}),
+    ):
+        thresholds.main(quick(directory, method="per_class", objective=objective, **more))
+        expected = thresholds.fit(scored.labels, scored.scores, "per_class", objective=objective, **options)
+        assert np.array_equal(run_folder.open_run(directory).thresholds(), expected)
+        assert (", cost " in capsys.readouterr().out) == (objective == "expected_cost")
+
+
+def test_at_least_one_is_used_by_whoever_reads_the_thresholds(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make_run(tmp_path / "run")
+    thresholds.main(quick(directory, method="fixed", fixed_threshold=0.9, at_least_one=True))
+    assert "the most probable one is predicted" in capsys.readouterr().out
+    run = run_folder.open_run(directory)
+    decision, scored = run.decision(), run.scores("val")
+    predicted = levels.predictions(None, scored.scores, decision)
+    assert decision.at_least_one and predicted.any(axis=1).all()
+    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+    evaluate.main(evaluate.Config(run_dirs=(directory,)))
+    assert "the most probable one is predicted" in capsys.readouterr().out
+    report = json.loads((directory / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert report["splits"]["val"]["tuned"]["micro_f1"] == pytest.approx(metrics.micro_f1(scored.labels, predicted))
+    assert report["at_least_one"] is True
+    assert predict.cells(np.array([0.1, 0.3, 0.2, 0.0]), decision, run, False) == ["1"]
+    assert predict.cells(np.array([0.1, 0.3, 0.2, 0.0]), decision.thresholds, run, False) == [""]
+    path = directory / "thresholds.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**stored, "at_least_one": False}), encoding="utf-8")
+    assert run.thresholds_edited and not run.decision().at_least_one
+    path.write_text(json.dumps({**stored, "at_least_one": "yes"}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"at_least_one is 'yes'; it must be true or false"):
+        run.decision()
 
 
 def test_thresholds_can_go_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -259,3 +329,10 @@ def test_mistakes_are_said_in_a_line(tmp_path: Path) -> None:
         thresholds.main(thresholds.Config(run_dirs=(runs["nan"], runs["empty"])))
     with pytest.raises(InputError, match="fixed_threshold"):
         header.check(thresholds.Config(fixed_threshold=1.5), "the header")
+    for options, text in (
+        ({"method": "fixed", "objective": "micro_f1"}, "method = fixed tunes nothing"),
+        ({"method": "global", "objective": "micro_macro"}, "micro_macro goes class by class"),
+        ({"miss_cost": 2.0}, "costs are for objective = expected_cost; it is macro_f1"),
+    ):
+        with pytest.raises(InputError, match=text):
+            thresholds.main(thresholds.Config(run_dirs=(runs["empty"],), **options))

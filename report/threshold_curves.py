@@ -1,0 +1,117 @@
+"""thresholds.png: F1 against the threshold, a small chart a class, and the threshold that was chosen."""
+
+import math
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+import metrics
+from report import style
+from report.plots import drawn_of
+
+FILE = "thresholds.png"
+ACROSS = 5
+POINTS = 241  # of a curve
+LOGIT = 7.0  # the axis ends at this logit, a probability of 0.001, and its negative; what lies beyond is drawn there
+TICKS = (0.01, 0.5, 0.99)
+
+
+def draw(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    names: list[str],
+    thresholds: np.ndarray,
+    apart: np.ndarray | None,
+    directory: Path,
+) -> None:
+    """Draw the classes, the largest first.
+
+    Args:
+        labels: (N, K) uint8, 255 for unknown. scores: (N, K) probabilities.
+        names: K names.
+        thresholds: (K,) that were chosen.
+        apart: (S, K) thresholds of the same method without some of the rows, whose spread is shaded; or None.
+        directory: where the chart goes.
+    """
+    positives = (labels == 1).sum(axis=0)
+    order = drawn_of(np.argsort(-positives, kind="stable").tolist())
+    across = min(ACROSS, len(order))
+    down = math.ceil(len(order) / across)
+    figure, axes = style.figure(2.1 * across + 0.6, 1.75 * down + 0.9, columns=across, rows=down)
+    cells = np.atleast_1d(axes).ravel()
+    for place, index in enumerate(order):
+        spread = None if apart is None else apart[:, index]
+        _cell(cells[place], labels[:, index], scores[:, index], thresholds[index], spread)
+        heading = textwrap.shorten(names[index], 58, placeholder="…")
+        cells[place].set_title(textwrap.fill(heading, 29), fontsize=8, pad=12)
+        cells[place].tick_params(
+            labelsize=7, length=2, labelleft=place % across == 0, labelbottom=place + across >= len(order)
+        )
+    for cell in cells[len(order) :]:
+        cell.set_visible(False)
+    figure.supxlabel("threshold, on a logit scale", fontsize=9)
+    figure.supylabel("F1 on the validation images", fontsize=9)
+    _place(figure, down)
+    _legend(figure, apart is not None)
+    style.save(figure, directory / FILE)
+
+
+def _place(figure: Any, down: int) -> None:
+    """Lay the small charts out by hand: finding a layout for many of them takes matplotlib seconds."""
+    figure.set_layout_engine(None)
+    width, height = figure.get_size_inches()
+    top, bottom = 1 - 0.75 / height, 0.5 / height
+    figure.subplots_adjust(left=0.65 / width, right=1 - 0.15 / width, top=top, bottom=bottom, wspace=0.12, hspace=0.62)
+
+
+def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, apart: np.ndarray | None) -> None:
+    """The chart of one class, its labels and scores (N,), its threshold, and those chosen without some rows (S,)."""
+    positives = int(np.count_nonzero(labels == 1))
+    if apart is not None:
+        low, high = np.clip(_logit(np.quantile(apart, (0.05, 0.95))), -LOGIT, LOGIT)
+        axes.axvspan(low - 0.05, high + 0.05, color=style.SKY, alpha=0.35, linewidth=0)
+    place = float(np.clip(_logit(threshold), -LOGIT, LOGIT))
+    cut = f"threshold {threshold:.3f}" if threshold <= 1 else "never predicted"
+    if positives:
+        found, predicted, ordered = metrics.ranked_positives(labels, scores)
+        own = np.sort(scores[labels == 1])
+        line = np.linspace(-LOGIT, LOGIT, POINTS)
+        axes.plot(line, _f1(own, ordered, 1 / (1 + np.exp(-line))), color="0.25", linewidth=1.2)
+        best = float((2 * found / (predicted + positives)).max())
+        axes.axhline(best, color="0.5", linestyle=":", linewidth=1)
+        reached = _f1(own, ordered, np.array([threshold]))[0]
+        axes.plot(place, reached, "o", color=style.BLUE, markersize=5, clip_on=False)
+    else:
+        axes.text(1, 0.85, "no positives", transform=axes.transAxes, ha="right", color="0.4", fontsize=8)
+        axes.axvline(place, color=style.BLUE, linewidth=1.2)
+    note = f"{cut} · {positives:,} image{'s' * (positives != 1)}"
+    axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=7, color="0.35")
+    axes.set(xlim=(-LOGIT, LOGIT), ylim=(0, 1.02), yticks=(0, 0.5, 1))
+    axes.set_xticks(_logit(np.array(TICKS)), [f"{tick:g}" for tick in TICKS])
+
+
+def _f1(own: np.ndarray, ordered: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """F1 (c,) at cuts (c,), from the ascending scores of the positives and of all known rows."""
+    # As a float64 the cut is compared as `metrics.predict` compares it.
+    found = len(own) - np.searchsorted(own.astype(np.float64), cuts)
+    predicted = len(ordered) - np.searchsorted(ordered.astype(np.float64), cuts)
+    return 2 * found / (predicted + len(own))
+
+
+def _logit(probabilities: Any) -> np.ndarray:
+    inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def _legend(figure: Any, spread: bool) -> None:
+    handles = [
+        Line2D([], [], linestyle="", marker="o", color=style.BLUE, label="the threshold chosen"),
+        Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="highest F1 on these images"),
+    ]
+    if spread:
+        handles.append(Patch(color=style.SKY, alpha=0.35, label="thresholds chosen without a fold, 90 % of them"))
+    figure.legend(handles=handles, loc="upper right", ncols=3, fontsize=8)

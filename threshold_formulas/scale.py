@@ -1,0 +1,20 @@
+"""The scale of thresholds: probabilities, logits between which they are averaged, and two thresholds with a meaning."""
+
+from typing import Any
+
+import numpy as np
+
+UNTUNED = 0.5  # the threshold of a class without positives to tune on
+NEVER = 1.000001  # a threshold that no probability reaches
+SMALLEST = 1e-9  # probabilities nearer to 0 or 1 than this have no logit
+
+
+def logits(probabilities: Any) -> np.ndarray:
+    """Logits, float64, finite at 0 and 1 too."""
+    kept = np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    return np.log(kept) - np.log1p(-kept)
+
+
+def probabilities(values: Any) -> np.ndarray:
+    """The probabilities of logits, float64."""
+    return 1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))
