@@ -138,7 +138,7 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
-                groups = stored["groups"] if "groups" in stored else None
+                groups = stored.get("groups")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} cannot be read ({error}); train the run again") from None
         if scores.shape != labels.shape or scores.shape != (len(ids), len(self.class_names)):

@@ -65,7 +65,7 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
     order = np.ix_(drawn_of(columns), drawn_of(columns))
     names = [textwrap.shorten(row["class"], 30, placeholder="…") for row in drawn_of(rows)]
     size = min(16, 1.2 + 0.2 * len(names))
-    figure, axes = style.figure(2 * size + 1.6, size + 2.2, columns=2)
+    figure, axes = style.figure(2 * size + 1.6, size + 1.3, columns=2)
     for one, (name, title) in zip(axes, (("true", "True labels"), ("predicted", "Predicted labels")), strict=True):
         shares = found[f"{name}_share"][order]
         # A label is always together with itself, which says nothing.

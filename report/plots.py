@@ -42,10 +42,9 @@ def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> N
         for one, measure in zip(axes, ("precision", "recall"), strict=True):
             values = [row[measure] for row in given]
             one.barh(places, values, thickness * 0.92, color=COLOURS[name], label=f"at {LABELS[name]}")
-            for place, row in zip(places, given, strict=True):
-                if not row[measure]:
-                    one.text(0.008, place, why_zero(row, measure, split), va="center", fontsize=6.5, color="0.4")
     for one, measure in zip(axes, ("Precision", "Recall"), strict=True):
+        for middle, versions in enumerate(zip(*by_thresholds.values(), strict=True)):
+            explain_zeros(one, middle, versions, measure.lower(), split, thickness)
         one.set(title=measure, xlim=(0, 1))
         one.grid(axis="y", visible=False)
     class_axes(axes, rows, split)
@@ -60,33 +59,46 @@ def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
     """
     by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
     rows = next(iter(by_thresholds.values()))
-    figure, axes = style.figure(10, class_height(len(rows), 0.24), columns=len(by_thresholds))
+    figure, axes = style.figure(10, class_height(len(rows), 0.32), columns=len(by_thresholds))
     axes = np.atleast_1d(axes)
     largest = max(row[count] for given in by_thresholds.values() for row in given for count in COUNTS)
     for one, (name, given) in zip(axes, by_thresholds.items(), strict=True):
         ends = [[row[count] for count in COUNTS] for row in given]
         places = np.arange(len(given))
         one.hlines(places, np.min(ends, axis=1), np.max(ends, axis=1), color="0.8", linewidth=1.5, zorder=1)
-        for offset, (count, (colour, marker)) in zip((-0.22, 0, 0.22), COUNTS.items(), strict=True):
+        for offset, (count, (colour, marker)) in zip((-0.27, 0, 0.27), COUNTS.items(), strict=True):
             values = [row[count] for row in given]
-            one.scatter(values, places + offset, s=20, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
+            one.scatter(values, places + offset, s=18, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
         one.set_xscale("symlog", linthresh=1, linscale=0.5)
         one.set(title=f"At {LABELS[name]}", xlabel=f"{split} images")
         one.set_xlim(-0.25, max(1, largest) * 1.6)
         shown = count_ticks(max(1, largest) * 1.6)
         one.set_xticks(shown, [f"{tick:,}" for tick in shown], fontsize=9)
         one.minorticks_off()
+        one.grid(axis="y", visible=False)
     class_axes(axes, rows, split)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     style.save(figure, path)
+
+
+def explain_zeros(
+    axes: Any, middle: float, versions: tuple[dict[str, Any], ...], measure: str, split: str, thickness: float
+) -> None:
+    """Write where the bars of a class are missing why; once, where there is one reason for all of them."""
+    reasons = ["" if row[measure] else why_zero(row, measure, split) for row in versions]
+    alike = len(set(reasons)) == 1
+    for position, reason in enumerate(reasons[:1] if alike else reasons):
+        place = middle if alike else middle + (position - (len(reasons) - 1) / 2) * thickness
+        axes.text(0.008, place, reason, va="center", fontsize=7, color="0.4")
 
 
 def why_zero(row: dict[str, Any], measure: str, split: str) -> str:
     """Why a bar has no length."""
     if measure == "recall":
         return f"none of {row['support']:,} found" if row["support"] else f"no image in {split}"
-    alarms = row["FP"]
-    return f"predicted {alarms:,} time{'s' * (alarms != 1)}, always wrongly" if alarms else "never predicted"
+    if not row["FP"]:
+        return "never predicted"
+    return f"predicted {row['FP']:,} times, always wrongly" if row["FP"] > 1 else "predicted once, wrongly"
 
 
 def count_ticks(highest: float) -> list[int]:
