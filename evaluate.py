@@ -113,17 +113,20 @@ def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -
     classes: dict = {}
     training = run.training_counts
     for split, stored in scored.items():
-        figures[split], classes[split] = {}, {}
-        part = judging.part_of(run, stored, choices)
-        for name, cuts in choices.items():
-            try:
-                found = levels.class_summary(run.tree, stored.labels, stored.scores, cuts)
-                figures[split][name] = {**found, **judging.figures(part, name)}
-                rows = levels.class_rows(run.tree, stored.labels, stored.scores, cuts, run.class_names)
-            except ValueError as error:
-                raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
-            order = sorted(range(len(rows)), key=lambda index: -int(training[index]))
-            classes[split][name] = [{"training_images": int(training[index]), **rows[index]} for index in order]
+        given = (run.tree, stored.labels, stored.scores)
+        try:
+            found = judging.figures(judging.part_of(run, stored, choices))
+            figures[split] = {
+                name: {**levels.class_summary(*given, cuts), **found[name]} for name, cuts in choices.items()
+            }
+            rows = {name: levels.class_rows(*given, cuts, run.class_names) for name, cuts in choices.items()}
+        except ValueError as error:
+            raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
+        order = sorted(range(len(rows["0.5"])), key=lambda index: -int(training[index]))
+        classes[split] = {
+            name: [{"training_images": int(training[index]), **found[index]} for index in order]
+            for name, found in rows.items()
+        }
     return figures, classes
 
 

@@ -36,22 +36,24 @@ def main(config: Config) -> None:
         command = [sys.executable, "-c", MEASURED, "--run_dirs", str(run_dir), "--draws", str(config.draws)]
         start = time.perf_counter()
         answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-        seconds, memory = time.perf_counter() - start, int(answer.stdout.split()[-1]) / 1e6
+        seconds = time.perf_counter() - start
+        processor, memory = map(float, answer.stdout.split()[-2:])
     by_group = f" in groups of {config.group_size}" if config.group_size else ""
     print(f"{config.images:,} images × {config.classes} classes{by_group}, {config.draws:,} draws")
-    print(f"evaluate.py: {seconds:.1f} s, at most {memory:.2f} GB")
+    print(f"evaluate.py: {seconds:.1f} s, {processor:.1f} s of one core, at most {memory / 1e6:.2f} GB")
     rows = [["ours", f"{1000 * ours(labels, scores):.1f}"]]
     if config.reference_draws:
         rows.append(["scikit-learn, indexed anew", f"{1000 * reference(labels, scores, config.reference_draws):.0f}"])
     tables.show("One draw with all its figures", ["contender", "ms"], rows)
 
 
-# The memory at its peak, kB, is the last word that is printed.
+# The last words that are printed are the processor's seconds and the memory at its peak, kB.
 MEASURED = """
 import resource
 import evaluate, header
 evaluate.main(header.parse(evaluate.Config, evaluate.__doc__))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
 
 

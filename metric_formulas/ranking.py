@@ -94,8 +94,8 @@ def area_under_roc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def _run_sums(places: np.ndarray, bounds: np.ndarray, size: int):
     """The sparse matrix (R, size) that adds up the weights at places[bounds[r]:bounds[r + 1]].
 
-    Stored by column, so that a product reads the weights once in their order and adds to runs, which are fewer and often
-    fit into the processor's cache: measured 4 times as fast as by row, where weights are picked from all over.
+    Stored by column, so that a product reads the weights once in their order and adds to runs, which are fewer and
+    often fit into the processor's cache: measured 4 times as fast as by row, where weights are picked from all over.
     """
     from scipy.sparse import csr_array  # here, because SciPy takes long to import
 

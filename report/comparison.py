@@ -43,7 +43,7 @@ def compared(run: Any, part: Any, ids: Sequence[str], other: Any, split: str, dr
     )]  # fmt: skip
     count = len(ours.labels) if units is None else int(units.max()) + 1
     found = bootstrap.resampled(both, count, draws, seed) if draws else []
-    first, second = (judging.figures(one, choice) for one in (ours, theirs))
+    first, second = (judging.figures(one)[choice] for one in (ours, theirs))
     figures = {}
     for name in COMPARED:
         figures[name] = {"first": first[name], "other": second[name], "difference": first[name] - second[name],

@@ -66,20 +66,23 @@ def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
     )
 
 
-def figures(part: Part, choice: str) -> dict[str, float]:
-    """The figures of `NAMES` at a choice of thresholds; mAP, AUC and ECE, which need none, are the same at each.
+def figures(part: Part) -> dict[str, dict[str, float]]:
+    """Choice → the figures of `NAMES`; mAP, AUC and ECE, which need no thresholds, are the same in each.
 
     Raises:
         ValueError: a score of a known label is not a probability.
     """
-    sums = counts.split(counts.of_images(part.labels, part.predictions[choice]).sum(axis=0))
     areas = ranking.area_under_roc(part.labels, part.scores)
-    return {
-        **{name: float(value) for name, value in counts.figures(sums).items()},
+    common = {
         "mAP": metrics.mean_average_precision(part.labels, part.scores),
         "AUC": float(np.mean(areas[~np.isnan(areas)])) if not np.isnan(areas).all() else float("nan"),
         "ECE": metrics.calibration(part.labels, part.scores)["ECE"],
     }
+    found = {}
+    for choice, chosen in part.predictions.items():
+        sums = counts.split(counts.of_images(part.labels, chosen).sum(axis=0))
+        found[choice] = {**{name: float(value) for name, value in counts.figures(sums).items()}, **common}
+    return found
 
 
 def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) -> dict[str, dict[str, Any]]:
