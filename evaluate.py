@@ -33,11 +33,12 @@ class Config:
 
 def main(config: Config) -> None:
     import joined_runs
+    import run_folder
     from data.faults import InputError
     from report import class_tables, comparison, judging, levels, page, reliability
 
     run = joined_runs.open_runs(config.run_dirs)
-    others = comparison.opened(config.compare_with)
+    others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
     choices = threshold_choices(run, config.thresholds_dir)
     scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}

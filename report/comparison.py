@@ -1,7 +1,6 @@
 """Runs beside each other on the same images, with the interval of their difference from a paired bootstrap."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,17 +103,6 @@ def where(each: dict[str, Any]) -> str:
     """At which thresholds a comparison is, and what is drawn."""
     cuts = "each at its tuned thresholds" if each["choice"] == "tuned" else "both at 0.5"
     return f"{cuts}; intervals by {each['drawn'][:-1]}"
-
-
-def opened(run_dirs: Sequence[Path]) -> list[Any]:
-    """The runs to compare with.
-
-    Raises:
-        InputError: one cannot be opened.
-    """
-    import run_folder  # here, because the page needs none of it
-
-    return [run_folder.open_run(run_dir) for run_dir in run_dirs]
 
 
 def _matched(run: Any, part: Any, ids: Sequence[str], other: Any, split: str) -> tuple[Any, Any, str]:
