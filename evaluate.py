@@ -1,8 +1,9 @@
 """Judge a run by its stored scores, at 0.5 and at the tuned thresholds: python evaluate.py --run_dirs runs/cnn
 
-Prints the figures of every split and every class, and writes a report (index.html), metrics.json, per_class.csv and
-charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of labels, these are
-figures of the cache's classes; each level has a row of its own.
+Prints the figures of every split and every class, with 95 % intervals, and writes a report (index.html), metrics.json,
+per_class.csv and charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of
+labels, these are figures of the cache's classes; each level has a row of its own. Other runs on the same images are set
+beside it: --compare_with runs/other
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import header
+from header import NonNegativeInt, Seed
 
 if TYPE_CHECKING:
+    from report.judging import Part
     from report.page import Chart
     from run_folder import Run, Scores
 
 JUDGED_FIRST = ("test", "val", "train")
-COUNTS, RATIOS = ("TP", "FP", "FN", "TN"), ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,20 @@ class Config:
     run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own
     output_dir: Path | None = None  # where the report goes; None: the folder report beside thresholds.json
+    compare_with: tuple[Path, ...] = ()  # other runs, each judged on the images that it has in common with run_dirs
+    draws: NonNegativeInt = 1000  # of images with replacement, for the 95 % intervals; 0: no intervals
+    seed: Seed = 0  # of the draws
 
 
 def main(config: Config) -> None:
     import joined_runs
+    import run_folder
     from data.faults import InputError
     from decision import decided
-    from report import levels, page, reliability
+    from report import class_tables, comparison, judging, levels, page, reliability
 
     run = joined_runs.open_runs(config.run_dirs)
+    others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
     choices = threshold_choices(run, config.thresholds_dir)
     scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
@@ -44,12 +51,19 @@ def main(config: Config) -> None:
     for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
     figures, classes = computed(run, scored, choices)
+    parts = {split: judging.part_of(run, stored, choices) for split, stored in scored.items()}
+    more = judging.judged(run, parts, classes, judged, config.draws, config.seed)
+    drawn = (config.draws, config.seed)
+    beside = [comparison.compared(run, parts[judged], scored[judged].ids, each, judged, *drawn) for each in others]
     show_summary(run, figures)
-    show_classes(judged, classes[judged])
+    judging.show(judged, figures, more)
+    class_tables.show(judged, classes[judged])
+    comparison.show(run, judged, beside)
     by_level = level_figures(run, scored, choices) if run.tree else {}
     if by_level:
         levels.show(judged, by_level[judged], {row["class"] for row in classes[judged]["0.5"]})
-    said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings, tuned_on)
+    told = [*judging.words(judged, figures, more), *comparison.words(run, beside)]
+    said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings, tuned_on, told)
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
@@ -62,17 +76,20 @@ def main(config: Config) -> None:
         for split, each in calibrations.items()
     }
     one = decided(choices.get("tuned", 0.5)).at_least_one
-    more = {
+    tree = {"levels": by_level} if by_level else {}
+    record = {
         "calibration": named,
         "at_least_one": one,
-        **({"levels": by_level} if by_level else {}),
+        **tree,
+        **more,
+        "comparisons": beside,
         "warnings": run.warnings,
     }
-    write_metrics(output_dir, judged, figures, classes, {**more, **header.record(config)})
-    write_classes(output_dir / "per_class.csv", judged, classes[judged])
-    charts = draw(output_dir, run, judged, scored[judged], classes[judged], calibrations[judged])
-    parts = {"tuned_on": tuned_on, "levels": by_level.get(judged, {})}
-    write_page(output_dir, run, judged, figures, classes[judged], charts, parts)
+    write_metrics(output_dir, judged, figures, classes, {**record, **header.record(config)})
+    class_tables.write(output_dir / "per_class.csv", judged, classes[judged])
+    charts = draw(output_dir, run, judged, scored[judged], classes[judged], parts[judged], calibrations[judged])
+    shown = {"levels": by_level.get(judged, {}), "more": more, "comparisons": beside}
+    write_page(output_dir, run, judged, figures, classes[judged], charts, said, shown)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
     header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
@@ -97,28 +114,33 @@ def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -
     """The figures of all splits.
 
     Returns:
-        split → choice of thresholds → `metrics.summary`; and
+        split → choice of thresholds → `metrics.summary` and `judging.figures`; and
         split → choice of thresholds → the rows of `metrics.per_class` with "training_images", the largest class first.
 
     Raises:
         InputError: a score is nan.
     """
     from data.faults import InputError
-    from report import levels
+    from report import judging, levels
 
     figures: dict = {}
     classes: dict = {}
     training = run.training_counts
     for split, stored in scored.items():
-        figures[split], classes[split] = {}, {}
-        for name, cuts in choices.items():
-            try:
-                figures[split][name] = levels.class_summary(run.tree, stored.labels, stored.scores, cuts)
-                rows = levels.class_rows(run.tree, stored.labels, stored.scores, cuts, run.class_names)
-            except ValueError as error:
-                raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
-            order = sorted(range(len(rows)), key=lambda index: -int(training[index]))
-            classes[split][name] = [{"training_images": int(training[index]), **rows[index]} for index in order]
+        given = (run.tree, stored.labels, stored.scores)
+        try:
+            found = judging.figures(judging.part_of(run, stored, choices))
+            figures[split] = {
+                name: {**levels.class_summary(*given, cuts), **found[name]} for name, cuts in choices.items()
+            }
+            rows = {name: levels.class_rows(*given, cuts, run.class_names) for name, cuts in choices.items()}
+        except ValueError as error:
+            raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
+        order = sorted(range(len(rows["0.5"])), key=lambda index: -int(training[index]))
+        classes[split] = {
+            name: [{"training_images": int(training[index]), **found[index]} for index in order]
+            for name, found in rows.items()
+        }
     return figures, classes
 
 
@@ -157,33 +179,6 @@ def show_summary(run: "Run", figures: dict) -> None:
     )
 
 
-def show_classes(split: str, classes: dict) -> None:
-    """Print a row a class, the largest first: ratios in one table, counts in another, at 0.5 and tuned side by side."""
-    from report import tables
-    from report.page import number
-
-    versions = list(zip(*classes.values(), strict=True))
-    heads = [[row[0]["class"], f"{row[0]['training_images']:,}", f"{row[0]['support']:,}"] for row in versions]
-    columns = ["class", "train\nimages", f"{split}\nimages"]
-    measures = ["AP", *(f"{name}\n{choice}" for name in ("precision", "recall", "F1") for choice in classes)]
-    rows = [
-        [*head, number(row[0]["AP"]), *(number(version[name]) for name in RATIOS for version in row)]
-        for head, row in zip(heads, versions, strict=True)
-    ]
-    if "tuned" in classes:
-        measures.append("threshold\ntuned")
-        rows = [[*cells, f"{row[-1]['threshold']:.3f}"] for cells, row in zip(rows, versions, strict=True)]
-    tables.show(f"Classes in {split}, in order of their training images (0/0 counted 0)", columns + measures, rows)
-    tables.show(
-        f"The same in images of {split}: found (TP), false alarms (FP), missed (FN), rightly left out (TN)",
-        columns + [f"{name}\n{choice}" for name in COUNTS for choice in classes],
-        [
-            [*head, *(f"{version[name]:,}" for name in COUNTS for version in row)]
-            for head, row in zip(heads, versions, strict=True)
-        ],
-    )
-
-
 def calibrated(run: "Run", scored: dict[str, "Scores"]) -> dict:
     """split → `metrics.calibration` of the classes, without the nodes of a tree above them."""
     import metrics
@@ -210,28 +205,11 @@ def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, r
     write_json(output_dir / "metrics.json", plain(content))
 
 
-def write_classes(path: Path, split: str, classes: dict) -> None:
-    """Write a CSV with a row a class, the largest first; each figure at 0.5 and tuned has a column of its own."""
-    import csv
-
-    from data.files import written_aside
-
-    columns = ["class", "split", "training_images", "support", "AP"]
-    columns += [f"{name}_{choice}" for choice in classes for name in ("threshold", *COUNTS, *RATIOS)]
-    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for versions in zip(*classes.values(), strict=True):
-            row = {name: versions[0][name] for name in ("class", "training_images", "support")}
-            row |= {"split": split, "AP": versions[0]["AP"] if versions[0]["support"] else ""}
-            for choice, version in zip(classes, versions, strict=True):
-                row |= {f"{name}_{choice}": version[name] for name in ("threshold", *COUNTS, *RATIOS)}
-            writer.writerow(row)
-
-
-def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, calibration: dict) -> list["Chart"]:
+def draw(
+    output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, part: "Part", calibration: dict
+) -> list["Chart"]:
     """Draw the charts of the judged split."""
-    from report import plots, reliability
+    from report import cooccurrence, plots, reliability
     from report.page import Chart
 
     charts = [
@@ -264,6 +242,12 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
     columns = [positions[row["class"]] for row in classes["0.5"]]
     plots.precision_recall_curves(stored.labels, stored.scores, classes, columns, charts[2].path)
     reliability.draw(calibration, classes["0.5"], columns, split, charts[3].path)
+    if len(columns) > 1:
+        found = cooccurrence.pairs(part.labels, part.predictions[list(classes)[-1]])
+        path = output_dir / "cooccurrence.png"
+        cooccurrence.draw(found, classes["0.5"], columns, split, path)
+        reading = cooccurrence.reading(found, run.class_names)
+        charts.append(Chart(path, "Labels together, in truth and as predicted", reading))
     learning = run.directory / "learning_curves.png"
     if learning.exists():
         charts.append(
@@ -273,7 +257,14 @@ def draw(output_dir: Path, run: "Run", split: str, stored: "Scores", classes: di
 
 
 def write_page(
-    output_dir: Path, run: "Run", split: str, figures: dict, classes: dict, charts: list["Chart"], parts: dict
+    output_dir: Path,
+    run: "Run",
+    split: str,
+    figures: dict,
+    classes: dict,
+    charts: list["Chart"],
+    said: list[str],
+    shown: dict,
 ) -> None:
     """Write index.html."""
     from data.files import write_text
@@ -288,7 +279,7 @@ def write_page(
     }
     write_text(
         output_dir / "index.html",
-        page.render(run.name, split, figures, classes, charts, made_by, run.warnings, **parts),
+        page.render(run.name, split, figures, classes, charts, made_by, said, **shown),
     )
 
 

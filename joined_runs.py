@@ -251,6 +251,7 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
     if not ids:
         raise InputError(f"{' and '.join(part.name for part in parts)} have no {split} scores in common")
     places = {name: place for place, name in enumerate(ids)}
+    groups = np.full(len(ids), "", dtype=object)
     totals, counts = np.zeros((len(ids), len(class_names))), np.zeros((len(ids), len(class_names)), dtype=np.int64)
     labels = np.full(totals.shape, NO_LABEL, dtype=np.uint8)
     for part in parts:
@@ -262,6 +263,8 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
         totals[where] += stored.scores[taken]
         counts[where] += 1
         labels[where] = stored.labels[taken]
+        if stored.groups is not None:
+            groups[where[0].ravel()] = stored.groups[taken]
     if not counts.all():
         lacking = (counts == 0).sum(axis=0)
         worst = int(np.argmax(lacking))
@@ -270,4 +273,5 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
             f"that has them in {split} ({np.count_nonzero(lacking)} classes lack some): join runs of the same splits "
             "and folds"
         )
-    return Scores(ids, (totals / counts).astype(np.float32), labels), (int(counts.min()), int(counts.max()))
+    named = groups.astype(np.str_) if groups.any() else None
+    return Scores(ids, (totals / counts).astype(np.float32), labels, named), (int(counts.min()), int(counts.max()))

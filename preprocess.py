@@ -284,6 +284,7 @@ def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict
 
 
 def describe(config: Config, collection: Any, preparation: Any, division: Any) -> dict[str, Any]:
+    from data.findings import giveaway_texts
     from data.splits import check_given_split
 
     return {
@@ -293,6 +294,8 @@ def describe(config: Config, collection: Any, preparation: Any, division: Any) -
         "preparation": preparation.as_dict(),
         # Images in another split than what they belong with, accepted with on_leak = "warn": reports must say it.
         "parted": len(check_given_split(division.split, division.units, range(len(collection)))),
+        # A model that learns these judges new images worse than those of the cache: reports must say that too.
+        "giveaways": giveaway_texts(collection.table, collection.infos),
         **header.record(config),
     }
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,15 @@ CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.j
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one split: ids (N,), probabilities (N, K) float32, labels (N, K) uint8 with 255 for unknown."""
+    """The scores of one split: ids (N,), probabilities (N, K) float32, labels (N, K) uint8 with 255 for unknown.
+
+    `groups` are the names (N,) of the images' groups, empty for none; None where the run did not store them.
+    """
 
     ids: list[str]
     scores: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray | None = None
 
 
 class Run:
@@ -124,7 +129,8 @@ class Run:
                 f"{parted:,} images lie in another split than images that they belong with (duplicates, or of one "
                 "group), which on_leak = warn accepted when the cache was made"
             )
-        return found
+        given_away = self.cache.get("giveaways", ())
+        return found + [each["text"] for each in given_away if each["class"] in self.class_names]
 
     @property
     def views(self) -> Views:
@@ -148,6 +154,7 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
+                groups = stored.get("groups")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} cannot be read ({error}); train the run again") from None
         if scores.shape != labels.shape or scores.shape != (len(ids), len(self.class_names)):
@@ -155,7 +162,9 @@ class Run:
                 f"{path}: ids {ids.shape}, scores {scores.shape} and labels {labels.shape} do not fit "
                 f"the run's {len(self.class_names)} classes"
             )
-        return Scores(ids.tolist(), scores, labels)
+        if groups is not None and groups.shape != ids.shape:
+            raise InputError(f"{path}: ids {ids.shape} and groups {groups.shape} do not fit; train the run again")
+        return Scores(ids.tolist(), scores, labels, groups)
 
     @property
     def has_thresholds(self) -> bool:
@@ -276,12 +285,24 @@ def scores_path(run_dir: Path, split: str) -> Path:
     return Path(run_dir) / "scores" / f"{split}.npz"
 
 
-def write_scores(run_dir: Path, split: str, ids: list[str], scores: np.ndarray, labels: np.ndarray) -> None:
-    """Store the scores of a split: ids (N,), probabilities (N, K), labels (N, K) uint8 with 255 for unknown."""
+def write_scores(
+    run_dir: Path,
+    split: str,
+    ids: list[str],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    groups: Sequence[str] | None = None,
+) -> None:
+    """Store the scores of a split.
+
+    Args:
+        ids: (N,). scores: probabilities (N, K). labels: (N, K) uint8 with 255 for unknown.
+        groups: (N,) names of the images' groups, empty for none; not stored where no image has any.
+    """
+    named = {} if groups is None or not any(groups) else {"groups": np.asarray(groups, dtype=np.str_)}
+    content = {"scores": scores.astype(np.float32), "labels": labels.astype(np.uint8), **named}
     with written_aside(scores_path(run_dir, split)) as aside:
-        np.savez(
-            aside, ids=np.asarray(ids, dtype=np.str_), scores=scores.astype(np.float32), labels=labels.astype(np.uint8)
-        )
+        np.savez(aside, ids=np.asarray(ids, dtype=np.str_), **content)
 
 
 def check_free(run_dir: Path, overwrite: bool) -> bool:

@@ -61,10 +61,19 @@ def finding_warnings(table: LabelTable, hashes: Sequence[str], infos: Sequence[I
     if conflicts := disagreeing(duplicates(hashes), table.labels):
         ids = [" / ".join(table.ids[row] for row in rows) for rows in conflicts]
         texts.append(listing(f"{len(conflicts)} sets of identical images whose labels disagree (ids):", ids))
-    for label, words, count in giveaways(infos, table.labels):
-        name = table.class_names[label]
-        texts.append(f"{words} gives {name} away: its {count} images and no others; a model may learn it")
-    return texts
+    return texts + [found["text"] for found in giveaway_texts(table, infos)]
+
+
+def giveaway_texts(table: LabelTable, infos: Sequence[ImageInfo | None]) -> list[dict[str, str]]:
+    """`giveaways` by "class" and in words, "text", as cache.json keeps them for the runs trained on it."""
+    return [
+        {
+            "class": table.class_names[label],
+            "text": f"{words} gives {table.class_names[label]} away: its {count} images and no others; a model may "
+            "learn it",
+        }
+        for label, words, count in giveaways(infos, table.labels)
+    ]
 
 
 def native_sizes(infos: Sequence[ImageInfo | None]) -> list[tuple[tuple[int, int], int]]:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # it is run by its path
+from report import class_sizes
+
 COLUMNS = ("mAP", "macro-F1", "subset accuracy", "F1 large", "F1 medium", "F1 small", "ECE")
 
 
@@ -26,9 +29,7 @@ def figures(path: Path) -> list[float]:
         raise ValueError(f"{path} is judged on {split}, thresholds {', '.join(content['splits'][split])}")
     summary, classes = content["splits"][split]["tuned"], content["classes"][split]["tuned"]
     # Classes without an image to find would count as 0 for every method.
-    found = [row for row in classes if row["support"]]
-    ordered = sorted(found, key=lambda row: -row["training_images"])
-    thirds = [np.mean([row["f1"] for row in part]) for part in np.array_split(np.array(ordered, dtype=object), 3)]
+    thirds = [np.mean([row["f1"] for row in part]) for part in class_sizes.thirds(classes).values()]
     error = content["calibration"][split]["ECE"]
     return [summary["mAP"], summary["macro_f1"], summary["subset_accuracy"], *thirds, error]
 

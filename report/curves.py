@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from report import style
 
@@ -67,5 +68,6 @@ def draw(history: list[dict[str, float]], sentence: str, path: Path) -> None:
     best = epochs[int(np.nanargmax(column(history, "val_mAP")))]
     for axes in (left, right):
         axes.axvline(best, color="0.6", linewidth=1, zorder=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.supxlabel(sentence, fontsize=9, wrap=True)
     style.save(figure, path)

@@ -19,6 +19,7 @@ ClassRows = dict[str, list[dict[str, Any]]]
 
 MOST_CLASSES = 100  # of more classes, the first and the last half of this are drawn
 CURVES_A_ROW = 5
+MOST_TICKS = 11  # of a panel half a page wide
 CURVE_POINTS = 200  # of more positives, this many are drawn
 COLOURS = {"0.5": style.SKY, "tuned": style.BLUE}
 LABELS = {"0.5": "threshold 0.5", "tuned": "the tuned thresholds"}
@@ -42,6 +43,8 @@ def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> N
             values = [row[measure] for row in given]
             one.barh(places, values, thickness * 0.92, color=COLOURS[name], label=f"at {LABELS[name]}")
     for one, measure in zip(axes, ("Precision", "Recall"), strict=True):
+        for middle, versions in enumerate(zip(*by_thresholds.values(), strict=True)):
+            explain_zeros(one, middle, versions, measure.lower(), split, thickness)
         one.set(title=measure, xlim=(0, 1))
         one.grid(axis="y", visible=False)
     class_axes(axes, rows, split)
@@ -50,29 +53,62 @@ def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> N
 
 
 def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
-    """TP, FP and FN of each class as dots on a logarithmic axis with a place for 0; a panel a choice of thresholds."""
+    """TP, FP and FN of each class as dots on a logarithmic axis with a place for 0; a panel a choice of thresholds.
+
+    Each stands a little above or below the others, so that equal counts are all seen.
+    """
     by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
     rows = next(iter(by_thresholds.values()))
-    figure, axes = style.figure(10, class_height(len(rows), 0.24), columns=len(by_thresholds))
+    figure, axes = style.figure(10, class_height(len(rows), 0.32), columns=len(by_thresholds))
     axes = np.atleast_1d(axes)
     largest = max(row[count] for given in by_thresholds.values() for row in given for count in COUNTS)
     for one, (name, given) in zip(axes, by_thresholds.items(), strict=True):
         ends = [[row[count] for count in COUNTS] for row in given]
         places = np.arange(len(given))
         one.hlines(places, np.min(ends, axis=1), np.max(ends, axis=1), color="0.8", linewidth=1.5, zorder=1)
-        for count, (colour, marker) in COUNTS.items():
+        for offset, (count, (colour, marker)) in zip((-0.27, 0, 0.27), COUNTS.items(), strict=True):
             values = [row[count] for row in given]
-            one.scatter(values, places, s=26, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
+            one.scatter(values, places + offset, s=18, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
         one.set_xscale("symlog", linthresh=1, linscale=0.5)
         one.set(title=f"At {LABELS[name]}", xlabel=f"{split} images")
         one.set_xlim(-0.25, max(1, largest) * 1.6)
-        decades = [10**power for power in range(math.ceil(math.log10(max(10, largest))) + 1)]
-        shown = [tick for tick in (0, *decades) if tick <= max(1, largest) * 1.6]
-        one.set_xticks(shown, [f"{tick:,}" for tick in shown])
+        shown = count_ticks(max(1, largest) * 1.6)
+        one.set_xticks(shown, [f"{tick:,}" for tick in shown], fontsize=9)
         one.minorticks_off()
+        one.grid(axis="y", visible=False)
     class_axes(axes, rows, split)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     style.save(figure, path)
+
+
+def explain_zeros(
+    axes: Any, middle: float, versions: tuple[dict[str, Any], ...], measure: str, split: str, thickness: float
+) -> None:
+    """Write where the bars of a class are missing why; once, where there is one reason for all of them."""
+    reasons = ["" if row[measure] else why_zero(row, measure, split) for row in versions]
+    alike = len(set(reasons)) == 1
+    for position, reason in enumerate(reasons[:1] if alike else reasons):
+        place = middle if alike else middle + (position - (len(reasons) - 1) / 2) * thickness
+        axes.text(0.008, place, reason, va="center", fontsize=7, color="0.4")
+
+
+def why_zero(row: dict[str, Any], measure: str, split: str) -> str:
+    """Why a bar has no length."""
+    if measure == "recall":
+        return f"none of {row['support']:,} found" if row["support"] else f"no image in {split}"
+    if not row["FP"]:
+        return "never predicted"
+    return f"predicted {row['FP']:,} times, always wrongly" if row["FP"] > 1 else "predicted once, wrongly"
+
+
+def count_ticks(highest: float) -> list[int]:
+    """0 and as many of 1, 2, 5, 10, 20, … up to `highest` as stand side by side: else 1, 3, 10, …, or powers of 10."""
+    powers = [10**power for power in range(math.ceil(math.log10(max(10, highest))) + 1)]
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [0, *(power * step for power in powers for step in steps if power * step <= highest)]
+        if len(ticks) <= MOST_TICKS:
+            break
+    return ticks
 
 
 def precision_recall_curves(

@@ -20,11 +20,16 @@ TRAINING_COUNTS = [40, 5, 90, 1, 12]
 
 
 def make_run(
-    directory: Path, splits: tuple[str, ...] = ("train", "val", "test"), tuned: bool = True, warnings: tuple = ()
+    directory: Path,
+    splits: tuple[str, ...] = ("train", "val", "test"),
+    tuned: bool = True,
+    warnings: tuple = (),
+    grouped: bool = False,
+    names: list[str] = NAMES,
 ) -> Path:
     """A finished run whose scores follow the labels, with an empty last class in test and some unknown labels."""
     counts = {"train": {"rows": 100, "positives": TRAINING_COUNTS, "known": [100] * 5}}
-    cache = {"class_names": NAMES, "preparation": {}, "counts": counts}
+    cache = {"class_names": names, "preparation": {}, "counts": counts}
     config = {"cache": cache, "config": {"loss": "<b>bce</b>"}, "warnings": list(warnings)}
     run_folder.create_run(directory, config, overwrite=False)
     for seed, split in enumerate(splits):
@@ -34,7 +39,9 @@ def make_run(
             labels[:, 4] = 0
         labels[generator.random(labels.shape) < 0.1] = 255
         scores = np.clip(generator.normal(0.3 + 0.3 * (labels == 1), 0.2), 0, 1).astype(np.float32)
-        run_folder.write_scores(directory, split, [f"{split}{index}" for index in range(60)], scores, labels)
+        ids = [f"{split}{index}" for index in range(60)]
+        groups = [f"plate {index // 6}" for index in range(60)] if grouped else None
+        run_folder.write_scores(directory, split, ids, scores, labels, groups)
     run_folder.finish_run(directory)
     if tuned:
         run_folder.open_run(directory).save_thresholds(np.array([0.4, 0.3, 0.45, 0.2, 0.9]), "per_class", {})
@@ -130,7 +137,7 @@ def test_the_page_stands_alone_and_shows_names_as_text(report):
     assert "script" not in reader.tags
     assert all(address.startswith("data:") for address in reader.loaded)
     assert "url(" not in page
-    assert reader.tags.count("img") == 4
+    assert reader.tags.count("img") == 5
     for text in (*NAMES, "run & <co>", "<b>bce</b>"):
         assert text in reader.text
     assert "On 60 test images" in reader.text
@@ -140,7 +147,7 @@ def test_the_page_stands_alone_and_shows_names_as_text(report):
 
 
 def test_charts_are_images(report):
-    for name in ("precision_recall.png", "counts.png", "precision_recall_curves.png"):
+    for name in ("precision_recall.png", "counts.png", "precision_recall_curves.png", "cooccurrence.png"):
         with Image.open(report / name) as image:
             assert np.asarray(image.convert("L")).std() > 5
 
@@ -187,7 +194,7 @@ def test_what_was_warned_of_in_training_is_said_and_no_honesty_claimed(tmp_path,
     for text in (" ".join(capsys.readouterr().out.split()), " ".join(reader.text.split())):
         assert "figures are honest." not in text
         assert "no part in training" not in text
-        assert "Whether these figures are honest depends on what training warned of:" in text
+        assert "Whether these figures hold for new images depends on what was warned of:" in text
         assert all(f"Warning: {each}" in text for each in told)
     assert json.loads((report / "metrics.json").read_text(encoding="utf-8"))["warnings"] == told
     evaluated(make_run(tmp_path / "other", splits=("val",), warnings=told))
@@ -225,3 +232,90 @@ def test_mistakes_are_said_in_a_line(tmp_path):
     run_folder.write_scores(broken, "test", stored.ids, stored.scores, stored.labels)
     with pytest.raises(InputError, match=r"test.*nan"):
         evaluated(broken)
+
+
+def changed(directory: Path, noise: float = 0.0, first: int = 0, **options) -> Path:
+    """A run of the same images from `first` on, in another order, with noise on its scores."""
+    make_run(directory, **options)
+    for split in ("train", "val", "test"):
+        stored = run_folder.open_run(directory).scores(split)
+        order = np.random.default_rng(9).permutation(np.arange(first, len(stored.ids)))
+        scores = np.clip(stored.scores + np.random.default_rng(8).normal(0, noise, stored.scores.shape), 0, 1)
+        ids = [stored.ids[row] for row in order]
+        run_folder.write_scores(directory, split, ids, scores[order], stored.labels[order])
+    return directory
+
+
+def test_intervals_baseline_and_sizes_stand_in_the_files_and_in_words(tmp_path, capsys, no_charts):
+    report = evaluated(make_run(tmp_path / "run", grouped=True), draws=200)
+    content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    assert content["draws"] == 200 and set(content["intervals"]) == {"images", "groups"}
+    for choice, figures in content["splits"]["test"].items():
+        for kind in ("images", "groups"):
+            spans = content["intervals"][kind][choice]
+            assert set(spans) == set(figures) - {"ECE", "rows", "classes_with_positives"} | {
+                "f1_large", "f1_medium", "f1_small"
+            }  # fmt: skip
+            for name in set(spans) & set(figures):
+                assert spans[name][0] <= figures[name] <= spans[name][1]
+                assert 0 < spans[name][1] - spans[name][0] < 0.5
+    # Of five classes the last has no test image, and counts 0 in the one figure and not at all in the other.
+    tuned = content["splits"]["test"]["tuned"]
+    assert tuned["macro_f1"] == pytest.approx(0.8 * tuned["macro_f1_present"])
+    assert content["baseline"]["AUC"] == 0.5 and content["baseline"]["macro_f1"] < tuned["macro_f1"]
+    assert [each["classes"] for each in content["class_sizes"]] == [[NAMES[2], NAMES[0]], [NAMES[1]], [NAMES[3]]]
+    reader = Reader()
+    reader.feed((report / "index.html").read_text(encoding="utf-8"))
+    low, high = (f"{end:.3f}" for end in content["intervals"]["images"]["tuned"]["macro_f1"])
+    for text in (" ".join(capsys.readouterr().out.split()), " ".join(reader.text.split())):
+        assert f"its 95 % interval is {low} to {high}, and" in text and "if whole groups are drawn." in text
+        assert f"would give {content['baseline']['macro_f1']:.3f}." in text
+        assert "F1 by size of the classes:" in text and "samples-F1" in text
+    evaluated(tmp_path / "run", draws=0)
+    printed = capsys.readouterr().out
+    assert "95 %" not in printed and "samples-F1" in printed
+
+
+def test_other_runs_are_set_beside_it_on_the_images_of_both(tmp_path, capsys, no_charts):
+    first = make_run(tmp_path / "first")
+    same, worse = changed(tmp_path / "same"), changed(tmp_path / "worse", noise=0.6, first=10)
+    report = evaluated(first, compare_with=(same, worse), draws=200)
+    content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    alike, other = content["comparisons"]
+    assert alike["images"] == 60 and other["images"] == 50 and alike["choice"] == "tuned"
+    for row in alike["figures"].values():
+        assert row["difference"] == pytest.approx(0, abs=1e-12) and row["better"] == 0.5
+        assert row["interval"] == pytest.approx([0, 0], abs=1e-12)
+    run, cuts = run_folder.open_run(worse), run_folder.open_run(worse).thresholds()
+    stored = run.scores("test")
+    known = stored.labels <= 1
+    truth, found = (stored.labels == 1) & known, (stored.scores >= cuts) & known
+    row = other["figures"]["micro_f1"]
+    assert row["other"] == pytest.approx(f1_score(truth, found, average="micro"))
+    assert row["difference"] == pytest.approx(row["first"] - row["other"])
+    assert 0 < row["interval"][0] < row["difference"] < row["interval"][1] and row["better"] == 1
+    reader = Reader()
+    reader.feed((report / "index.html").read_text(encoding="utf-8"))
+    assert "Beside worse" in reader.text and "Beside worse on the same images: a macro-F1" in reader.text
+    assert "more than chance" in capsys.readouterr().out
+    evaluated(first, compare_with=(make_run(tmp_path / "half", tuned=False),), draws=0)
+    assert "both at 0.5" in capsys.readouterr().out
+
+
+def test_runs_that_cannot_be_compared_are_refused_in_a_line(tmp_path):
+    first = make_run(tmp_path / "first")
+    others = {
+        "only one of them knows": make_run(tmp_path / "names", names=["a", *NAMES[1:]], tuned=False),
+        "stored no test scores": make_run(tmp_path / "val", splits=("val",)),
+    }
+    for message, change in (("no test image in common", "ids"), ("has other labels", "labels")):
+        others[message] = make_run(tmp_path / change)
+        stored = run_folder.open_run(others[message]).scores("test")
+        ids = [f"x{name}" for name in stored.ids] if change == "ids" else stored.ids
+        labels = 1 - stored.labels % 2 if change == "labels" else stored.labels
+        run_folder.write_scores(others[message], "test", ids, stored.scores, labels)
+    for message, other in others.items():
+        with pytest.raises(InputError, match=message):
+            evaluated(first, compare_with=(other,))
+    with pytest.raises(InputError, match="is not a run"):
+        evaluated(first, compare_with=(tmp_path / "nowhere",))

@@ -281,3 +281,14 @@ def test_two_parts_go_through_all_scripts(made_cache, made_set, tmp_path, monkey
         predicted = {row["Id"]: row for row in csv.DictReader(file)}
     written = [[float(predicted[name][each]) for each in run.class_names] for name in stored.ids]
     np.testing.assert_allclose(written, stored.scores, atol=1e-3)
+
+
+def test_groups_of_the_runs_are_those_of_the_join(tmp_path):
+    dirs = [make(tmp_path / f"fold{fold}", split, seed=fold) for fold, split in enumerate(folds(2, tested=True))]
+    assert open_runs(dirs).scores("val").groups is None
+    for directory in dirs:
+        stored = run_folder.open_run(directory).scores("val")
+        groups = [f"plate {int(name[1:]) // 4}" for name in stored.ids]
+        run_folder.write_scores(directory, "val", stored.ids, stored.scores, stored.labels, groups)
+    joined = open_runs(dirs).scores("val")
+    assert joined.groups.tolist() == [f"plate {row // 4}" for row in rows_of(joined)]

@@ -384,3 +384,22 @@ def test_real_images_report_their_traps(cell_data, tmp_path, capsys):
         assert words in printed
     assert "file format PNG gives Elliptocyte away: its 32 images" in printed
     assert "2 (ids 53, 56)" in printed
+
+
+def test_what_gives_a_class_away_is_kept_for_the_runs(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    random = np.random.default_rng(0)
+    for row in range(18):
+        pixels = random.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{row}.{'png' if row < 8 else 'jpg'}")
+    made = Made(tmp_path)
+    (tmp_path / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
+    made.rows("Id,Target", *(f"{row},{'2' if row < 8 else '0' if row % 2 else '0 1'}" for row in range(18)))
+    made.run()
+    texts = {each["class"]: each["text"] for each in open_cache(tmp_path / "cache").meta["giveaways"]}
+    assert set(texts) == {CLASSES[0], CLASSES[2]}
+    assert (
+        texts[CLASSES[2]]
+        == f"file format PNG gives {CLASSES[2]} away: its 8 images and no others; a model may learn it"
+    )
+    assert f"Warning: {texts[CLASSES[2]]}\n" in capsys.readouterr().out

@@ -171,3 +171,22 @@ def test_a_model_that_is_not_of_the_config_is_refused(with_model, name, value, s
     config["cache"][name] = value
     with pytest.raises(InputError, match=rf"config\.json.*{said}"):
         run_folder.Run(with_model, config).load_model()
+
+
+def test_groups_are_stored_where_there_are_any(folder):
+    assert run_folder.open_run(folder).scores("val").groups is None
+    scores, labels = np.zeros((2, 2)), np.eye(2)
+    run_folder.write_scores(folder, "test", ["a", "b"], scores, labels, ["", "plate 7"])
+    assert run_folder.open_run(folder).scores("test").groups.tolist() == ["", "plate 7"]
+    run_folder.write_scores(folder, "test", ["a", "b"], scores, labels, ["", ""])
+    assert run_folder.open_run(folder).scores("test").groups is None
+    run_folder.write_scores(folder, "test", ["a", "b"], scores, labels, ["plate 7"])
+    with pytest.raises(InputError, match="do not fit"):
+        run_folder.open_run(folder).scores("test")
+
+
+def test_properties_that_give_a_class_away_are_warned_of_by_runs_of_that_class(folder):
+    config = run_folder.open_run(folder).config
+    given = [{"class": "N/A", "text": "file format PNG gives N/A away"}, {"class": "Golgi", "text": "not of this run"}]
+    run = run_folder.Run(folder, {**config, "cache": {**config["cache"], "giveaways": given}})
+    assert run.warnings == ["file format PNG gives N/A away"]

@@ -124,4 +124,5 @@ def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: 
         if len(places):
             scores = row_probabilities(model, cache, places, config.batch_size, views)
             ids = [cache.ids[place] for place in places]
-            run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places])
+            groups = [cache.index[place]["group"] for place in places]
+            run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places], groups)

@@ -93,3 +93,31 @@ def test_a_curve_passes_through_the_points_of_its_thresholds(tmp_path, drawn):
 def test_of_too_many_classes_the_first_and_the_last_are_drawn():
     assert plots.drawn_of(list(range(100))) == list(range(100))
     assert plots.drawn_of(list(range(300))) == [*range(50), *range(250, 300)]
+
+
+def test_equal_counts_are_all_seen_and_ticks_are_many_enough(tmp_path, drawn):
+    row = {"class": "a", "training_images": 9, "support": 7, "TP": 7, "FP": 7, "FN": 7}
+    plots.count_dots({"0.5": [row]}, "test", tmp_path / "dots.png")
+    axes = drawn[0].axes[0]
+    assert len({dots.get_offsets()[0, 1] for dots in axes.collections[1:]}) == 3
+    assert axes.get_xticks().tolist() == [0, 1, 2, 5, 10]
+    assert plots.count_ticks(9000)[:5] == [0, 1, 3, 10, 30]
+    assert all(4 <= len(plots.count_ticks(highest)) <= plots.MOST_TICKS for highest in 10 ** np.arange(1, 8.0))
+
+
+def test_bars_without_length_are_explained(tmp_path, drawn):
+    def row(support, found, alarms):
+        ratios = {"precision": found / max(1, found + alarms), "recall": found / max(1, support)}
+        return {"class": "a", "training_images": 9, "support": support, "FP": alarms, **ratios}
+
+    plain = [row(3, 0, 0), row(0, 0, 2), row(4, 2, 0), row(5, 0, 1)]
+    tuned = [row(3, 1, 1), row(0, 0, 2), row(4, 3, 0), row(5, 0, 0)]
+    plots.precision_recall_bars({"0.5": plain, "tuned": tuned}, "val", tmp_path / "bars.png")
+    left, right = ([text.get_text() for text in axes.texts if text.get_text()] for axes in drawn[0].axes)
+    assert left[:4] == [
+        "never predicted",
+        "predicted 2 times, always wrongly",
+        "predicted once, wrongly",
+        "never predicted",
+    ]
+    assert right == ["none of 3 found", "no image in val", "none of 5 found"]

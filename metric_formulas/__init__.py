@@ -1,0 +1,1 @@
+"""The formulas beside `metrics`: figures from counts, rankings under weights, bootstrap intervals, a baseline."""

@@ -1,0 +1,93 @@
+"""Which labels stand together: in truth, and as they are predicted."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import metrics
+from metric_formulas.counts import ratio
+from report import style
+from report.plots import drawn_of
+
+LEAST = 2  # images more or fewer from which a pair is worth a sentence
+NUMBERED = 12  # up to so many classes each share is written into its cell
+
+
+def pairs(labels: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    """How many images have each two labels together, over the images where both are known.
+
+    Args:
+        labels: (N, K) uint8, 255 for unknown. predictions: (N, K) bool.
+
+    Returns:
+        "true" and "predicted", (K, K) int64 with the single labels' images on the diagonal; and "true_share" and
+        "predicted_share", (K, K) float64: of the images with the row's label the share that has the column's as well,
+        nan where none has the row's.
+    """
+    # float32 is exact for as many images as fit into memory, and multiplied far faster than integers.
+    known = (labels != metrics.UNKNOWN).astype(np.float32)
+    found: dict[str, np.ndarray] = {}
+    for name, present in (("true", labels == 1), ("predicted", predictions)):
+        shown = present * known
+        together = (shown.T @ shown).astype(np.int64)
+        found[name] = together
+        found[f"{name}_share"] = ratio(together, shown.T @ known, np.nan)
+    return found
+
+
+def reading(found: dict[str, np.ndarray], names: Sequence[str]) -> str:
+    """The pairs that are predicted together most above and most below the truth, in a sentence or two."""
+    gaps = np.triu(found["predicted"] - found["true"], k=1)
+    said = ["Each cell: of the images with the row's label, the share that has the column's as well."]
+    for place, words in ((gaps.argmax(), "too often"), (gaps.argmin(), "too seldom")):
+        row, column = np.unravel_index(place, gaps.shape)
+        if abs(gaps[row, column]) >= LEAST and (gaps[row, column] > 0) == (words == "too often"):
+            said.append(
+                f"Most of all {words} together: {names[row]} and {names[column]}, predicted in "
+                f"{found['predicted'][row, column]:,} images and there in {found['true'][row, column]:,}."
+            )
+    return " ".join(said)
+
+
+def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list[int], split: str, path: Path) -> None:
+    """Two maps side by side, the truth and the predictions.
+
+    Args:
+        found: of `pairs`.
+        rows: of `metrics.per_class`, in the order in which classes are drawn.
+        columns: the class of `found` that each row stands for.
+        split: whose labels they are.
+        path: the PNG.
+    """
+    order = np.ix_(drawn_of(columns), drawn_of(columns))
+    names = [textwrap.shorten(row["class"], 30, placeholder="…") for row in drawn_of(rows)]
+    size = min(16, 1.2 + 0.2 * len(names))
+    figure, axes = style.figure(2 * size + 1.6, size + 1.3, columns=2)
+    for one, (name, title) in zip(axes, (("true", "True labels"), ("predicted", "Predicted labels")), strict=True):
+        shares = found[f"{name}_share"][order]
+        # A label is always together with itself, which says nothing.
+        np.fill_diagonal(shares, np.nan)
+        image = one.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+        one.set_facecolor("0.93")
+        one.set_title(f"{title} in {split}")
+        one.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+        one.set_yticks(range(len(names)), names if name == "true" else [], fontsize=8)
+        one.grid(visible=False)
+        one.tick_params(length=0)
+        if len(names) <= NUMBERED:
+            _write_shares(one, shares)
+    axes[0].set_ylabel("of the images with this label …", fontsize=9)
+    for one in axes:
+        one.set_xlabel("… the share that has this one too", fontsize=9)
+    figure.colorbar(image, ax=list(axes), shrink=0.7, aspect=30, pad=0.01)
+    style.save(figure, path)
+
+
+def _write_shares(axes: Any, shares: np.ndarray) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        if np.isfinite(share):
+            colour = "white" if share > 0.6 else "0.2"
+            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour)

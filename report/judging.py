@@ -1,0 +1,202 @@
+"""All figures of a run with what is needed to read them: 95 % intervals, and what the classes' own rates would give."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import metrics
+from metric_formulas import baseline, bootstrap, counts, ranking
+from report import class_sizes, levels, tables
+from report.page import between, number
+
+NAMES = {
+    "macro_f1": "macro-F1, all classes",
+    "macro_f1_present": "macro-F1, classes present",
+    "micro_f1": "micro-F1",
+    "weighted_f1": "weighted F1",
+    "samples_f1": "samples-F1",
+    "subset_accuracy": "subset accuracy",
+    "hamming_loss": "Hamming loss",
+    "mAP": "mAP",
+    "AUC": "AUC",
+    "ECE": "ECE",
+}
+SIZE = "f1_{}"  # of the classes of a size, among the figures that have intervals
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The K classes of a split: labels and scores (N, K), predictions (N, K) bool by choice, and its images' groups."""
+
+    labels: np.ndarray
+    scores: np.ndarray
+    predictions: dict[str, np.ndarray]
+    groups: np.ndarray | None
+
+    def rows(self, places: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> "Part":
+        """Some of its images and classes, in this order."""
+        where = np.ix_(places, columns)
+        return Part(
+            self.labels[where],
+            self.scores[where],
+            {choice: chosen[where] for choice, chosen in self.predictions.items()},
+            None if self.groups is None else self.groups[places],
+        )
+
+    @property
+    def units(self) -> np.ndarray | None:
+        """The unit of each image, (N,) int64, where groups have several; else None."""
+        if self.groups is None:
+            return None
+        units = bootstrap.group_units(self.groups)
+        return units if units.max(initial=-1) + 1 < len(units) else None
+
+
+def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
+    """What is judged of a run's stored scores: of a run over a tree, its classes alone."""
+    classes = run.tree.classes if run.tree else stored.labels.shape[1]
+    predictions = {name: levels.predictions(run.tree, stored.scores, cuts) for name, cuts in choices.items()}
+    return Part(
+        stored.labels[:, :classes],
+        stored.scores[:, :classes],
+        {name: chosen[:, :classes] for name, chosen in predictions.items()},
+        stored.groups,
+    )
+
+
+def figures(part: Part) -> dict[str, dict[str, float]]:
+    """Choice → the figures of `NAMES`; mAP, AUC and ECE, which need no thresholds, are the same in each.
+
+    Raises:
+        ValueError: a score of a known label is not a probability.
+    """
+    areas = ranking.area_under_roc(part.labels, part.scores)
+    common = {
+        "mAP": metrics.mean_average_precision(part.labels, part.scores),
+        "AUC": float(np.mean(areas[~np.isnan(areas)])) if not np.isnan(areas).all() else float("nan"),
+        "ECE": metrics.calibration(part.labels, part.scores)["ECE"],
+    }
+    found = {}
+    for choice, chosen in part.predictions.items():
+        sums = counts.split(counts.of_images(part.labels, chosen).sum(axis=0))
+        found[choice] = {**{name: float(value) for name, value in counts.figures(sums).items()}, **common}
+    return found
+
+
+def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) -> dict[str, dict[str, Any]]:
+    """95 % bootstrap intervals of all figures but ECE, whose draws would lie above it.
+
+    Args:
+        part: of the judged split.
+        sizes: "large", "medium" and "small" → places of their classes.
+        draws: how many; 0 for no intervals.
+        seed: of the draws.
+
+    Returns:
+        "images", and "groups" where there are any → choice → figure → [low, high]; the F1 of the classes of a size is
+        the figure "f1_large" and so on.
+    """
+    parts = {SIZE.format(size): np.array(places) for size, places in sizes.items() if places}
+    found: dict[str, dict[str, Any]] = {}
+    drawn_by = {"images": None, **({} if part.units is None else {"groups": part.units})}
+    for kind, units in drawn_by.items() if draws and len(part.labels) else ():
+        judged = [bootstrap.Predicted(part.labels, chosen, units, parts) for chosen in part.predictions.values()]
+        judged.append(bootstrap.Ranked(part.labels, part.scores, units))
+        count = len(part.labels) if units is None else int(units.max()) + 1
+        *by_choice, common = bootstrap.resampled(judged, count, draws, seed)
+        found[kind] = {
+            choice: {name: list(bootstrap.interval(values)) for name, values in {**drawn, **common}.items()}
+            for choice, drawn in zip(part.predictions, by_choice, strict=True)
+        }
+    return found
+
+
+def judged(
+    run: Any, parts: dict[str, Part], classes: dict[str, Any], split: str, draws: int, seed: int
+) -> dict[str, Any]:
+    """All that is said of the judged split beside its figures.
+
+    Args:
+        run: a `run_folder.Run`.
+        parts: split → what is judged of it. split: the one that is judged.
+        classes: split → choice → the rows of `metrics.per_class` with "training_images".
+        draws, seed: of the bootstrap.
+
+    Returns:
+        "intervals" as of `intervals`, "baseline" as of `baseline.own_rates`, "class_sizes" as of
+        `class_sizes.figures`, and "draws".
+    """
+    sizes = class_sizes.figures(classes, split)
+    positions = {name: place for place, name in enumerate(run.class_names)}
+    places = {each["size"]: [positions[name] for name in each["classes"]] for each in sizes}
+    part = parts[split]
+    return {
+        "draws": draws,
+        "intervals": intervals(part, places, draws, seed),
+        "baseline": baseline.own_rates(part.labels, run.training_rates[: part.labels.shape[1]]),
+        "class_sizes": sizes,
+    }
+
+
+def show(split: str, found: dict[str, Any], more: dict[str, Any]) -> None:
+    """Print the figures of all splits side by side with the intervals of the judged one, and the sizes' table.
+
+    Args:
+        split: the one that is judged.
+        found: split → choice → the figures of `NAMES`.
+        more: `judged`.
+    """
+    choices = list(found[split])
+    choice = choices[-1]
+    kinds = list(more["intervals"])
+    span = {"images": "95 %\ninterval", "groups": "the same\nby group"}
+    half = [f"{split}\nat 0.5"] if choice != "0.5" else []
+    tables.show(
+        f"Figures at {'the tuned thresholds' if choice != '0.5' else '0.5'}, 0/0 counted 0",
+        ["figure", *found, *(span[kind] for kind in kinds), *half, "classes'\nown rates"],
+        [
+            [
+                text,
+                *(number(by_choice[choice][name]) for by_choice in found.values()),
+                *(between(more["intervals"][kind][choice].get(name)) for kind in kinds),
+                *(number(found[split]["0.5"][name]) for _ in half),
+                number(more["baseline"][name]),
+            ]
+            for name, text in NAMES.items()
+        ],
+    )
+    tables.show(
+        f"Classes by size: thirds of those with {split} images, in order of their training images",
+        ["size", "classes", "train\nimages", *(f"F1\n{name}" for name in found), *(span[kind] for kind in kinds),
+         "precision", "recall", "AP"],
+        [
+            [
+                each["size"],
+                str(len(each["classes"])),
+                " to ".join(f"{count:,}" for count in dict.fromkeys(each["training_images"])),
+                *(number(each["choices"][choice]["f1"][name]) for name in found),
+                *(between(more["intervals"][kind][choice].get(SIZE.format(each["size"]))) for kind in kinds),
+                *(number(each["choices"][choice][name]) for name in ("precision", "recall")),
+                number(each["AP"]),
+            ]
+            for each in more["class_sizes"]
+        ],
+    )  # fmt: skip
+
+
+def words(split: str, found: dict[str, Any], more: dict[str, Any]) -> list[str]:
+    """How sure the macro-F1 is and what it is to be held against, in sentences."""
+    choice = list(found[split])[-1]
+    said = []
+    spans = {kind: between(by_choice[choice]["macro_f1"]) for kind, by_choice in more["intervals"].items()}
+    if spans:
+        text = f"With other {split} images the macro-F1 may be another: its 95 % interval is {spans['images']}"
+        said.append(text + (f", and {spans['groups']} if whole groups are drawn." if "groups" in spans else "."))
+    guess = more["baseline"]["macro_f1"]
+    said.append(f"Guessing each class as often as it occurs in training would give {guess:.3f}.")
+    if sizes := more["class_sizes"]:
+        parts = [f"{each['choices'][choice]['f1'][split]:.3f} of the {each['size']}" for each in sizes]
+        said.append(f"F1 by size of the classes: {', '.join(parts)} ones.")
+    return said

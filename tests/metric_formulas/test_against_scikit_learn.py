@@ -1,0 +1,164 @@
+"""Every figure equals scikit-learn's on a thousand small matrices, empty classes and unknown labels included."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn import metrics as reference
+
+from metric_formulas import bootstrap, counts, ranking
+from metrics import UNKNOWN
+
+SHAPES, EACH = ((2, 3), (5, 2), (8, 3), (11, 4)), 250  # images and classes, and how many matrices of each
+
+
+def case(seed, shape):
+    """Labels, tied scores and predictions; some classes are empty, some full."""
+    random = np.random.default_rng(seed)
+    labels = (random.random(shape) < random.random(shape[1])).astype(np.uint8)
+    labels[:, random.random(shape[1]) < 0.15] = 0
+    labels[:, random.random(shape[1]) < 0.1] = 1
+    labels[random.random(shape) < random.choice([0, 0.3, 0.8])] = UNKNOWN
+    scores = (random.integers(0, 6, shape) / 6).astype(np.float32)
+    return labels, scores, scores >= random.random(shape[1])
+
+
+def class_f1(truth, found):
+    """scikit-learn's F1 and positives of each column. A call takes milliseconds, so many matrices share one."""
+    # A single column would be taken for two classes, 0 and 1.
+    truth, found = (np.column_stack([each, each[:, :1]]) for each in (truth, found))
+    _, _, f1, support = reference.precision_recall_fscore_support(truth, found, zero_division=0)
+    return f1[:-1], support[:-1]
+
+
+def scikit_learns(cases):
+    """The figures of `counts.figures` of matrices of one shape, each (n,). A label that neither is nor is predicted
+    changes no F1, so unknown ones are made that; but images without a known label, and unknown labels in the Hamming
+    loss, are left out."""
+    labels = np.stack([each[0] for each in cases])
+    known = labels != UNKNOWN
+    truth, found = (labels == 1).astype(int), (np.stack([each[1] for each in cases]) & known).astype(int)
+    number, rows, classes = labels.shape
+    f1, support = (
+        each.reshape(number, classes)
+        for each in class_f1(*(each.transpose(1, 0, 2).reshape(rows, -1) for each in (truth, found)))
+    )
+    # The labels of all classes as one column, and those of an image as one: the micro-F1, and each image's own.
+    micro = class_f1(*(each.reshape(number, -1).T for each in (truth, found)))[0]
+    own = class_f1(*(each.reshape(-1, classes).T for each in (truth, found)))[0].reshape(number, rows)
+    judged, present = known.any(axis=2), support > 0
+    accuracy, hamming = np.full(number, np.nan), np.full(number, np.nan)
+    for place in np.flatnonzero(judged.any(axis=1)):
+        kept = judged[place]
+        accuracy[place] = reference.accuracy_score(truth[place][kept], found[place][kept])
+        hamming[place] = reference.hamming_loss(truth[place][known[place]], found[place][known[place]])
+    return {
+        "macro_f1": f1.mean(axis=1),
+        "macro_f1_present": (f1 * present).sum(axis=1) / present.sum(axis=1),
+        "weighted_f1": np.nan_to_num((f1 * support).sum(axis=1) / support.sum(axis=1)),
+        "micro_f1": micro,
+        "samples_f1": (own * judged).sum(axis=1) / judged.sum(axis=1),
+        "subset_accuracy": accuracy,
+        "hamming_loss": hamming,
+    }
+
+
+def rankings(labels, scores):
+    """AP and AUC of each class, nan where they are not defined."""
+    found = np.full((labels.shape[1], 2), np.nan)
+    for column in range(labels.shape[1]):
+        known = labels[:, column] != UNKNOWN
+        truth, score = labels[known, column], scores[known, column]
+        if truth.any():
+            found[column, 0] = reference.average_precision_score(truth, score)
+            if not truth.all():
+                found[column, 1] = reference.roc_auc_score(truth, score)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def fast():
+    """scikit-learn without the checks of its arguments, and without warnings of what is not defined."""
+    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with np.errstate(invalid="ignore"):
+            yield
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_thousand_matrices_in_all(shape):
+    made = [case(seed, shape) for seed in range(EACH)]
+    found = [counts.figures(counts.split(counts.of_images(labels, chosen).sum(axis=0))) for labels, _, chosen in made]
+    expected = scikit_learns([(labels, chosen) for labels, _, chosen in made])
+    assert set(found[0]) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose([each[name] for each in found], values, atol=1e-12, err_msg=name)
+    once = np.ones((shape[0], 1), dtype=np.float32)
+    for seed, (labels, scores, _) in enumerate(made):
+        column = slice(seed % shape[1], seed % shape[1] + 1)
+        labels, scores = labels[:, column], scores[:, column]
+        precision = ranking.Ranking(labels[:, 0], scores[:, 0]).figures(once)[0][0]
+        both = [precision, ranking.area_under_roc(labels, scores)[0]]
+        np.testing.assert_allclose(both, rankings(labels, scores)[0], atol=1e-12, err_msg=str(seed))
+    assert sum(not (labels == 1).any(axis=0).all() for labels, _, _ in made) > 50
+    assert sum((labels == UNKNOWN).any() for labels, _, _ in made) > 100
+
+
+def test_scikit_learns_own_averages():
+    """The shared calls above say what its averages say."""
+    made = [case(seed, (8, 3)) for seed in range(15)]
+    made = [(labels % 2, chosen) for labels, _, chosen in made]
+    expected = scikit_learns(made)
+    for name in ("macro", "micro", "weighted", "samples"):
+        values = [reference.f1_score(labels, chosen, average=name, zero_division=0) for labels, chosen in made]
+        np.testing.assert_allclose(expected[f"{name}_f1"], values, atol=1e-12)
+
+
+def test_a_draw_equals_the_images_indexed_anew():
+    """Weights times counts, and weights along a ranking, are what scikit-learn makes of the repeated rows."""
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        labels, scores = random.integers(0, 2, (12, 4)).astype(np.uint8), random.integers(0, 8, (12, 4)) / 8
+        labels[:, 3] = 0
+        labels[random.random(labels.shape) < 0.1] = UNKNOWN
+        rows = random.integers(12, size=12)
+        weights = np.bincount(rows, minlength=12).astype(np.float32)[:, None]
+        judged = bootstrap.Predicted(labels, scores >= 0.5, parts={"some": np.array([0, 2])})
+        found = {name: float(value[0]) for name, value in judged.figures(weights).items()}
+        drawn = labels[rows], (scores >= 0.5)[rows]
+        expected = {name: values[0] for name, values in scikit_learns([drawn]).items()}
+        ranked = rankings(labels[rows], scores[rows])
+        # Of the four classes the last has no positive at all and counts 0 in every draw.
+        expected["macro_f1"] = 0.75 * expected["macro_f1_present"]
+        part = scikit_learns([tuple(each[:, [0, 2]] for each in drawn)])
+        expected["some"] = part["macro_f1_present"][0]
+        assert found == pytest.approx(expected, abs=1e-12)
+        both = bootstrap.Ranked(labels, scores).figures(weights)
+        np.testing.assert_allclose([both["mAP"][0], both["AUC"][0]], np.nanmean(ranked, axis=0), atol=1e-12)
+
+
+def test_no_figure_depends_on_the_batches_or_on_the_order_of_the_images():
+    labels, scores, predictions = (np.concatenate(each) for each in zip(*map(fixed, range(30)), strict=True))
+    whole = counts.of_images(labels, predictions).sum(axis=0)
+    for size in (1, 7, 64):
+        pieces = [slice(first, first + size) for first in range(0, len(labels), size)]
+        parts = sum(counts.of_images(labels[piece], predictions[piece]).sum(axis=0) for piece in pieces)
+        np.testing.assert_allclose(parts, whole, rtol=1e-12)
+    order = np.random.default_rng(0).permutation(len(labels))
+    shuffled = ranking.area_under_roc(labels[order], scores[order])
+    np.testing.assert_array_equal(shuffled, ranking.area_under_roc(labels, scores))
+
+
+def fixed(seed):
+    random = np.random.default_rng(seed)
+    labels = random.choice([0, 0, 1, UNKNOWN], (9, 3)).astype(np.uint8)
+    scores = random.random((9, 3)).round(1)
+    return labels, scores, scores >= 0.5
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="one shape"):
+        counts.of_images(np.zeros((3, 2)), np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="nan"):
+        ranking.area_under_roc(np.array([[1], [0]]), np.array([[0.5], [np.nan]]))

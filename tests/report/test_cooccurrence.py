@@ -1,0 +1,57 @@
+"""Which labels stand together, against a loop over images; and the chart of it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import metrics
+from report import cooccurrence
+
+
+def made(classes, rows=70):
+    random = np.random.default_rng(classes)
+    labels = (random.random((rows, classes)) < np.linspace(0.6, 0, classes)).astype(np.uint8)
+    labels[random.random(labels.shape) < 0.1] = metrics.UNKNOWN
+    return labels, random.random(labels.shape) < 0.3
+
+
+def test_pairs_equal_a_loop():
+    labels, predictions = made(4)
+    found = cooccurrence.pairs(labels, predictions)
+    for one in range(4):
+        for other in range(4):
+            known = [row for row in range(70) if labels[row, one] <= 1 and labels[row, other] <= 1]
+            for name, present in (("true", labels == 1), ("predicted", predictions)):
+                having = [row for row in known if present[row, one]]
+                both = sum(present[row, other] for row in having)
+                assert found[name][one, other] == both
+                share = both / len(having) if having else np.nan
+                assert found[f"{name}_share"][one, other] == pytest.approx(share, nan_ok=True)
+
+
+def test_the_sentence_names_the_pairs_that_are_furthest_from_the_truth():
+    labels = np.array([[1, 1, 0]] * 6 + [[0, 0, 1]] * 4, dtype=np.uint8)
+    predictions = np.array([[0, 1, 1]] * 5 + [[1, 1, 0]] * 2 + [[0, 0, 1]] * 3, dtype=bool)
+    text = cooccurrence.reading(cooccurrence.pairs(labels, predictions), ["a", "b", "c"])
+    assert "too often together: b and c, predicted in 5 images and there in 0." in text
+    assert "too seldom together: a and b, predicted in 2 images and there in 6." in text
+    assert "Most" not in cooccurrence.reading(cooccurrence.pairs(labels, labels == 1), ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("classes", [2, 40])
+def test_the_chart_shows_truth_and_predictions_in_the_order_of_the_rows(classes, tmp_path, monkeypatch):
+    drawn = []
+    save = cooccurrence.style.save
+    monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: (drawn.append(figure), save(figure, path)))
+    labels, predictions = made(classes)
+    found, order = cooccurrence.pairs(labels, predictions), list(range(classes))[::-1]
+    rows = [{"class": f"class {number}"} for number in order]
+    cooccurrence.draw(found, rows, order, "test", tmp_path / "c.png")
+    for axes, name in zip(drawn[0].axes, ("true", "predicted"), strict=False):
+        shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+        expected = found[f"{name}_share"][np.ix_(order, order)].copy()
+        np.fill_diagonal(expected, np.nan)
+        np.testing.assert_allclose(shown, expected)
+    assert drawn[0].axes[0].get_yticklabels()[0].get_text() == f"class {order[0]}"
+    with Image.open(tmp_path / "c.png") as image:
+        assert np.asarray(image.convert("L")).std() > 3

@@ -1,0 +1,23 @@
+"""What training leaves behind for the scripts that follow."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+import run_folder
+from training import fitting
+
+
+def test_scores_are_stored_with_the_groups_of_their_images(tmp_path, monkeypatch):
+    labels = np.eye(4, 2, dtype=np.uint8)
+    index = [{"group": name} for name in ("", "plate 1", "plate 2", "plate 1")]
+    cache = SimpleNamespace(ids=list("abcd"), index=index, labels=labels)
+    config = SimpleNamespace(run_dir=Path(tmp_path), batch_size=2, score_scales=(1.0,), score_views="one")
+    monkeypatch.setattr(fitting, "row_probabilities", lambda model, cache, places, size, views: labels[places] / 2)
+    rows = {"train": np.array([0]), "val": np.array([], dtype=np.int64), "test": np.array([3, 2])}
+    fitting.store_scores(config, cache, rows, None)
+    run = run_folder.Run(tmp_path, {"cache": {"class_names": ["x", "y"], "preparation": {}}})
+    assert run.splits() == ["train", "test"]
+    assert run.scores("train").groups is None
+    assert run.scores("test").ids == ["d", "c"] and run.scores("test").groups.tolist() == ["plate 1", "plate 2"]
