@@ -84,12 +84,12 @@ class FeatureCache:
     """Features in the place of the pixels of a cache: what `fitting` needs of a `Cache` to score a head.
 
     Attributes:
-        ids, labels: the cache's.
+        ids, labels, index: the cache's.
         image_shape: of what `gather` gives for one image.
     """
 
     def __init__(self, cache: Cache, table: FeatureTable, features: int) -> None:
-        self.ids, self.labels, self._table = cache.ids, cache.labels, table
+        self.ids, self.labels, self.index, self._table = cache.ids, cache.labels, cache.index, table
         self.image_shape = (features,)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
