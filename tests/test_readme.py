@@ -37,10 +37,8 @@ def commands(page: Path) -> list[str]:
     return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory, made_set) -> Path:
+def copied(folder: Path, made_set: Path) -> Path:
     """The project with a user's own images and labels in it."""
-    folder = tmp_path_factory.mktemp("readme") / "project"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "cache", "runs", "demo", ".*_cache"))
     (folder / ".venv").symlink_to(sys.prefix)
     for name in ("images", "new_images"):
@@ -48,6 +46,16 @@ def copy(tmp_path_factory, made_set) -> Path:
         (folder / name / "synthetic.json").unlink()
     for name in ("labels.csv", "classes.txt"):
         shutil.copy(made_set / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, made_set) -> Path:
+    """The project of a user who has come as far as the README's first run, where the other pages go on."""
+    folder = copied(tmp_path_factory.mktemp("begun") / "project", made_set)
+    for command in commands(PAGES[0]):
+        if re.match(r"python (preprocess|train|thresholds)\.py .*(cells-128|runs/cnn)", command):
+            run(command, folder)
     return folder
 
 
@@ -65,13 +73,17 @@ def run(command: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page, copy, request, monkeypatch):
+def test_the_commands_of_a_page_run(page, request, monkeypatch, tmp_path, made_set):
     found = commands(page)
+    first = page == PAGES[0]
+    folder = (
+        copied(tmp_path / "project", made_set) if first else request.getfixturevalue("begun") if found else tmp_path
+    )
     if any("$CELL_DATA" in command for command in found):
         monkeypatch.setenv("CELL_DATA", str(request.getfixturevalue("cell_data")))
     assert found or page.name != "README.md"
     for command in found:
-        run(command, copy)
+        run(command, folder)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
