@@ -100,12 +100,13 @@ def _decoded(files: list[Any], size: int, channels: str, cores: int) -> None:
 
 def _decode_only(files: list[Any], preparation: Preparation) -> None:
     from data.decoding import opened
+    from data.pixels import decoded
 
     for path in (path for image in files for path in files_of(image)):
-        with opened(path, preparation.axes) as (image, _):
+        with opened(path, preparation.axes) as (image, file):
             if isinstance(image, Image.Image):
                 image.draft(None, (2 * preparation.size, 2 * preparation.size))
-                image.load()
+                decoded(image, file)
             else:
                 image.planes()
 

@@ -16,8 +16,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 OME = (".ome.tif", ".ome.tiff")  # one extension each
 # Pillow has readers that call other programs; only these are ever tried, whatever a file is named.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
-# Other versions of these may give other pixels; OpenCV only makes thumbnails.
-DECODERS = ("pillow", "tifffile", "imagecodecs")
+# Other versions of these may give other pixels.
+DECODERS = ("pillow", "tifffile", "imagecodecs", "opencv-python-headless")
 READABLE = "JPEG, PNG, TIFF, BMP, WebP"
 # Pillow's own limit, a third of a gigabyte of RGB pixels.
 MOST_PIXELS = 89_478_485
@@ -108,10 +108,31 @@ def opened(path: Path, axes: str = "") -> Iterator[tuple[Image.Image | Deep, Bin
 def orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; 1 is upright."""
     try:
-        return int(image.getexif().get(0x0112, 1))
+        # Pillow would decode a whole PNG to find out whether EXIF follows its pixels.
+        read = (
+            Image.Image.getexif
+            if image.format == "PNG" and not _tells_more_at_its_end(image.fp)
+            else type(image).getexif
+        )
+        return int(read(image).get(0x0112, 1))
     except Exception:
         # A damaged EXIF block is no reason to lose the pixels; it raises whatever its parser trips over.
         return 1
+
+
+def _tells_more_at_its_end(file: BinaryIO) -> bool:
+    """Whether a PNG has other chunks than its end behind its pixels; the file is left where it was."""
+    place, behind = file.tell(), False
+    try:
+        file.seek(8)
+        while len(head := file.read(8)) == 8 and (kind := head[4:]) != b"IEND":
+            if behind and kind != b"IDAT":
+                return True
+            behind = behind or kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4]) + 4, 1)
+        return False
+    finally:
+        file.seek(place)
 
 
 def refuse_size(width: int, height: int, planes: int = 1) -> None:

@@ -46,9 +46,10 @@ def prepare(files: ImageFiles, preparation: Preparation) -> np.ndarray:
 
     The EXIF orientation is applied. For "rgb" and "gray" alpha is composited on black, and 1-bit, palette, gray and
     CMYK images become RGB or gray; named channels are those of the file, or of a file each, where a colour file is a
-    stain in false colour and gives the largest of R, G and B. A JPEG is shrunk while it is decoded and a box filter
-    reduces the rest, both to no less than twice the target; Lanczos does what remains. The result lies within 35 dB
-    of Lanczos on all pixels. 16-bit values are reduced as they are; then `white_level` becomes 255.
+    stain in false colour and gives the largest of R, G and B. A JPEG is shrunk while it is decoded, to no less
+    than twice the target; what is at least twice as large is reduced by the mean over areas, the rest by Lanczos. The
+    result lies within 35 dB of one of these on all pixels. 16-bit values are reduced as they are; then `white_level`
+    becomes 255.
 
     Returns:
         (size, size, channels) uint8, or of the shape of the bucket whose aspect ratio is nearest.
@@ -147,10 +148,10 @@ def _pixels(path: Path, preparation: Preparation, a_stain: bool) -> tuple[np.nda
         preparation: what makes pixels of it.
         a_stain: whether the file holds one channel of an image.
     """
-    with opened(path, preparation.axes) as (image, _):
+    with opened(path, preparation.axes) as (image, file):
         if isinstance(image, Image.Image):
             refuse_other_depth(8, preparation)
-            return from_pillow(image, preparation, a_stain)
+            return from_pillow(image, file, preparation, a_stain)
         refuse_other_depth(image.depth, preparation)
         return from_planes(image, preparation, a_stain), (image.width, image.height)
 

@@ -1,5 +1,8 @@
 """The pixels of one open file: its channels chosen, resized at full depth, scaled to uint8."""
 
+from typing import BinaryIO
+
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -18,6 +21,8 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SWAPPING_TURNS = (5, 6, 7, 8)
+PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\0"  # up to the depth; then comes the kind of colour
+PNG_COLOURS = {0: "L", 2: "RGB"}  # without a palette and without opacity
 
 
 def refuse_other_depth(depth: int, preparation: Preparation) -> None:
@@ -29,14 +34,24 @@ def refuse_other_depth(depth: int, preparation: Preparation) -> None:
         )
 
 
-def from_pillow(image: Image.Image, preparation: Preparation, a_stain: bool) -> tuple[np.ndarray, tuple[int, int]]:
+def from_pillow(
+    image: Image.Image, file: BinaryIO, preparation: Preparation, a_stain: bool
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The pixels of an image that Pillow opened from a file, (height, width, channels) uint8, and its own upright
+    width and height.
+
+    Args:
+        image, file: as `data.decoding.opened` gives them.
+        preparation: what makes pixels of them.
+        a_stain: whether the file holds one channel of an image.
+    """
     turn = orientation(image)
     width, height = _target(image.size, preparation, swapped=turn in SWAPPING_TURNS)
     native = image.size
     # A side that the shrinking does not divide ends in a part of a pixel, which the box leaves out.
     drafted = image.draft(None, (2 * width, 2 * height))
     box = drafted[1] if drafted else None
-    image.load()
+    image = decoded(image, file)
     # Pillow turns a TIFF itself while it is loaded, and then says that it is upright.
     if image.format == "TIFF":
         turn, native = 1, image.size
@@ -47,7 +62,7 @@ def from_pillow(image: Image.Image, preparation: Preparation, a_stain: bool) -> 
         flats = bands(image, len(preparation.channel_names), preparation.channels)
     parts = []
     for flat in flats:
-        small = flat.resize((width, height), Image.Resampling.LANCZOS, box, reducing_gap=2.0)
+        small = _reduced(flat, (width, height), box)
         if small.mode == "RGBa":
             small = Image.merge("RGB", small.split()[:3])
         if turn in TURNS:
@@ -70,11 +85,9 @@ def from_planes(image: Deep, preparation: Preparation, a_stain: bool) -> np.ndar
     opacity = values[..., -1].astype(np.float32) / (2**image.depth - 1) if see_through else None
     planes = []
     for channel in range(kept):
-        plane = values[..., channel].astype(np.float32)
-        if opacity is not None:
-            plane *= opacity
-        small = Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-        planes.append(np.asarray(small) * np.float32(scale))
+        plane = np.ascontiguousarray(values[..., channel])
+        small = _reduced_plane(plane if opacity is None else plane * opacity, size)
+        planes.append(small.astype(np.float32) * np.float32(scale))
     light = np.stack(planes, axis=-1)
     if a_stain:
         light = light.max(axis=-1, keepdims=True)
@@ -83,6 +96,46 @@ def from_planes(image: Deep, preparation: Preparation, a_stain: bool) -> np.ndar
     elif preparation.channels == "rgb" and kept == 1:
         light = light.repeat(3, axis=-1)
     return np.rint(light).clip(0, 255).astype(np.uint8)
+
+
+def decoded(image: Image.Image, file: BinaryIO) -> Image.Image:
+    """The loaded image; a plain 8-bit PNG by libspng, which takes half of Pillow's time."""
+    if image.format == "PNG" and not image.has_transparency_data:
+        file.seek(len(PNG_START))
+        bits, colour = file.read(2)
+        if bits == 8 and colour in PNG_COLOURS:
+            import imagecodecs
+
+            file.seek(0)
+            found = Image.fromarray(imagecodecs.spng_decode(file.read()))
+            if (found.mode, found.size) != (PNG_COLOURS[colour], image.size):
+                raise ImageError(f"decodes to {found.mode} {found.size}, which its header does not promise")
+            return found
+    image.load()
+    return image
+
+
+def _reduced(image: Image.Image, size: tuple[int, int], box: tuple[float, ...] | None) -> Image.Image:
+    """An image at the target's width and height, by the mean over areas where it is at least twice as large: as good
+    there as Lanczos, in a tenth of the time."""
+    whole = box is None or tuple(box) == (0, 0, *image.size)
+    if whole and image.mode in ("L", "RGB") and _halves(image.size, size):
+        return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA))
+    return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=2.0)
+
+
+def _reduced_plane(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """As `_reduced`, of (H, W) uint8, uint16 or float32 values."""
+    if _halves(plane.shape[::-1], size):
+        # In floating point, as a mean of 16-bit values is not to be rounded before it is scaled.
+        return cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(small)
+
+
+def _halves(size: tuple[int, int], target: tuple[int, int]) -> bool:
+    """Whether each side is at least twice as long as the target's."""
+    return all(side >= 2 * small for side, small in zip(size, target, strict=True))
 
 
 def kept_channels(image: Deep, preparation: Preparation, a_stain: bool) -> int:

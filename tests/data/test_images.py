@@ -5,10 +5,11 @@ import io
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from data import images
 from data.faults import InputError
@@ -202,7 +203,59 @@ def test_a_cameras_jpeg_with_a_second_view_is_its_first(tmp_path):
     path = saved(tmp_path, views[0], "a.jpg", format="MPO", save_all=True, append_images=views[1:])
     assert scan(path).format == "MPO"
     with Image.open(path) as image:
-        assert decibels(prepare(path, preparation(32)), lanczos(image, 32, 32)) >= 35
+        assert decibels(prepare(path, preparation(32)), np.asarray(image.reduce(2))) >= 45
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_halves_are_means_over_areas_and_less_is_lanczos(tmp_path, mode):
+    image = textured(96, 64).convert(mode)
+    path = saved(tmp_path, image, "a.png")
+    channels = {"L": "gray", "RGB": "rgb"}[mode]
+    halved = prepare(path, Preparation(32, "stretch", channels))
+    # To 48 × 32 by whole numbers, then to 32 × 32: each a mean over 3 × 2 pixels.
+    means = np.atleast_3d(np.asarray(image, dtype=np.float64)).reshape(32, 2, 32, 3, -1).mean(axis=(1, 3))
+    assert np.abs(halved - means).max() <= 0.5 + 1e-4
+    less = image.resize((50, 50), Image.Resampling.LANCZOS)
+    assert (prepare(path, Preparation(50, "stretch", channels)) == np.atleast_3d(np.asarray(less))).all()
+
+
+def test_exif_behind_the_pixels_of_a_png_counts_and_without_it_nothing_is_decoded(tmp_path, monkeypatch):
+    image = textured(40, 24)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    content = saved(tmp_path, image, "before.png", exif=exif).read_bytes()
+    place = content.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(content[place : place + 4])
+    moved = content[:place] + content[place + length : -12] + content[place : place + length] + content[-12:]
+    (tmp_path / "behind.png").write_bytes(moved)
+    assert (scan(tmp_path / "behind.png").width, scan(tmp_path / "before.png").width) == (24, 24)
+    assert (prepare(tmp_path / "behind.png", preparation()) == prepare(tmp_path / "before.png", preparation())).all()
+    plain = saved(tmp_path, image, "plain.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("a scan decodes pixels"))
+    assert scan(plain).width == 40
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_gray_png_of_any_depth_is_what_pillow_says(tmp_path, bits):
+    values = np.random.default_rng(bits).integers(0, 2**bits, (24, 24), dtype=np.uint8)
+    found = prepare(png_of_bits(tmp_path / "a.png", values, bits), Preparation(24, "stretch", "gray"))
+    assert (found[..., 0] == values * (255 // (2**bits - 1))).all()
+
+
+def png_of_bits(path: Path, values: np.ndarray, bits: int) -> Path:
+    """A gray PNG of 1, 2, 4 or 8 bits a pixel, written by hand, as Pillow writes only some."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width = values.shape
+    places = np.arange(8 // bits)[::-1] * bits
+    packed = (values.reshape(height, -1, 8 // bits) << places).sum(axis=-1).astype(np.uint8)
+    lines = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    return path
 
 
 def pillow_bytes(mode: str, name: str) -> bytes:
