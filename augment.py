@@ -11,7 +11,7 @@ from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, Po
 
 PREVIEWED = 24  # images on the contact sheet
 FEW_PARENTS = 10
-UNDECIDING = ("cache_dir", "tag", "plan_only", "overwrite", "workers")  # what no new image depends on
+UNDECIDING = ("cache_dir", "tag", "plan_only", "overwrite", "workers", "scheduler")  # what no new image depends on
 Operation = Literal[
     "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
     "brightness", "contrast", "colour", "noise", "blur",
@@ -35,6 +35,7 @@ class Config:
     plan_only: bool = False  # show what the method would do to the counts, but make no image
     overwrite: bool = False  # replace an earlier set of this tag
     workers: NonNegativeInt = 0  # processes; 0: one a core
+    scheduler: str = ""  # address of a Dask scheduler whose workers do the work: docs/cluster.md; empty: this machine
     seed: Seed = 0  # of what operations, shares and partners draw
     operations: tuple[Operation, ...] = ("rotation",)  # what makes a new image of an old one, combined
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
@@ -51,6 +52,13 @@ class Config:
 
 
 def main(config: Config) -> None:
+    from data.cluster import cluster
+
+    with cluster(config.scheduler, [config.cache_dir], config.cache_dir):
+        make_set(config)
+
+
+def make_set(config: Config) -> None:
     import time
 
     from data import augmented

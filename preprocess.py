@@ -46,10 +46,18 @@ class Config:
     check_only: bool = False  # check everything and draw the pictures, but write no cache
     overwrite: bool = False  # replace an earlier cache in cache_dir
     workers: NonNegativeInt = 0  # processes; 0: one a core
+    scheduler: str = ""  # address of a Dask scheduler whose workers do the work: docs/cluster.md; empty: this machine
     seed: Seed = 0  # of the drawn split and folds
 
 
 def main(config: Config) -> None:
+    from data.cluster import cluster
+
+    with cluster(config.scheduler, [*config.image_dir, *config.labels_csv], config.cache_dir):
+        make_cache(config)
+
+
+def make_cache(config: Config) -> None:
     import time
 
     from data.cache_writer import CacheWriter

@@ -3,12 +3,15 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import joblib
 
 from data.faults import InputError
 
+# The client of the Dask cluster that works in place of this machine's cores, set by `data.cluster.cluster`.
+CLUSTER: ContextVar[Any] = ContextVar("cluster", default=None)
 LINES = 10  # progress lines in a log file, where a bar cannot move
 QUIET_SECONDS = 3  # between two of them
 
@@ -26,7 +29,8 @@ def in_parallel(
         function: importable by a worker; must not pull in what a worker does not need.
         tasks: the arguments of each call.
         sizes: how many images each call deals with.
-        workers: processes; 0 for one a core. A single task runs in this process.
+        workers: processes; 0 for one a core. A single task runs in this process. Inside `data.cluster.cluster` the
+            cluster's workers take their place.
         description: what the progress bar says.
 
     Yields:
@@ -35,19 +39,46 @@ def in_parallel(
     Raises:
         InputError: a worker was killed from outside, for want of memory most of the time.
     """
+    client = CLUSTER.get()
+    results = _locally(function, tasks, workers) if client is None else _on_cluster(client, function, tasks)
+    yield from shown(results, sizes, description)
+
+
+def _locally(function: Callable[..., Any], tasks: list[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     processes = 1 if len(tasks) <= 1 else (workers or joblib.cpu_count())
     # The default pre_dispatch keeps the number of tasks and results under way small, whatever the number of tasks.
     parallel = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
-    calls = (joblib.delayed(_numbered)(number, function, task) for number, task in enumerate(tasks))
     try:
-        yield from shown(parallel(calls), sizes, description)
+        yield from parallel(joblib.delayed(_numbered)(number, function, task) for number, task in enumerate(tasks))
     except TerminatedWorkerError:
         raise InputError(
             "a worker process was killed, most likely for want of memory; give fewer --workers and run again, "
             "what is finished is kept"
         ) from None
+
+
+def _on_cluster(client: Any, function: Callable[..., Any], tasks: list[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    # Not by joblib's Dask backend (1.6.0), which waits for ever where a task fails and results come as a generator.
+    from distributed import KilledWorker, as_completed
+
+    # The same call is never taken from an earlier one: what it writes may be gone.
+    futures = {client.submit(function, *task, pure=False): number for number, task in enumerate(tasks)}
+    done = as_completed(futures, loop=client.loop)
+    try:
+        for future in done:
+            number, result = futures.pop(future), future.result()
+            future.release()
+            yield number, result
+    except KilledWorker:
+        raise InputError(
+            "the same work was lost with several workers of the cluster, most likely for want of memory; start workers "
+            "with fewer threads or more memory and run again, what is finished is kept"
+        ) from None
+    finally:
+        # What did not come to an end is not worked on for nobody.
+        client.cancel(list(futures))
 
 
 def _numbered(number: int, function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[int, Any]:

@@ -2,7 +2,6 @@
 
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -120,7 +119,7 @@ def _reduced(image: Image.Image, size: tuple[int, int], box: tuple[float, ...] |
     there as Lanczos, in a tenth of the time."""
     whole = box is None or tuple(box) == (0, 0, *image.size)
     if whole and image.mode in ("L", "RGB") and _halves(image.size, size):
-        return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA))
+        return Image.fromarray(_means(np.asarray(image), size))
     return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=2.0)
 
 
@@ -128,9 +127,16 @@ def _reduced_plane(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """As `_reduced`, of (H, W) uint8, uint16 or float32 values."""
     if _halves(plane.shape[::-1], size):
         # In floating point, as a mean of 16-bit values is not to be rounded before it is scaled.
-        return cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        return _means(plane.astype(np.float32), size)
     small = Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.asarray(small)
+
+
+def _means(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The means over areas of (H, W) or (H, W, C) pixels at a width and height."""
+    import cv2  # here, because it takes long to import
+
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def _halves(size: tuple[int, int], target: tuple[int, int]) -> bool:
