@@ -29,6 +29,19 @@ class Scores:
     groups: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class TestFold:
+    """Test images that the same runs score: their ids, and each class's share of positives in what those trained on.
+
+    `rates` are (K,) float64.
+    """
+
+    __test__ = False  # pytest takes what is called Test for tests
+
+    ids: frozenset[str]
+    rates: np.ndarray
+
+
 def scores_path(run_dir: Path, split: str) -> Path:
     return Path(run_dir) / "scores" / f"{split}.npz"
 

@@ -13,7 +13,17 @@ from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
 from data.views import Views
-from run_folder.layout import CONFIG, FORMAT_VERSION, MODEL, Scores, digest, read_config, scores_mark, scores_path
+from run_folder.layout import (
+    CONFIG,
+    FORMAT_VERSION,
+    MODEL,
+    Scores,
+    TestFold,
+    digest,
+    read_config,
+    scores_mark,
+    scores_path,
+)
 from run_folder.thresholds_file import WithThresholds
 
 
@@ -58,6 +68,11 @@ class Run(WithThresholds):
         if not set(self.class_names) <= set(known):
             return list(range(len(self.class_names)))
         return [known[name] for name in self.class_names]
+
+    def test_folds(self) -> list[TestFold]:
+        """The test images in the parts that thresholds must be chosen without, one after the other, where they are val
+        images of other runs that are joined; of one run none."""
+        return []
 
     def words(self) -> list[str]:
         """What there is to say of how the scores came about, in lines."""

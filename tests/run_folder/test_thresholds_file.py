@@ -48,7 +48,7 @@ NONSENSE = {
     "a class too many": written(dict.fromkeys([*NAMES, "Golgi"], 0.5)),
     "a list": written([0.5, 0.5]),
     "a list of all": b"[0.5, 0.5]",
-    "lists in a class": written(dict.fromkeys(NAMES, [0.5])),
+    "lists in a class": written({name: [0.5] for name in NAMES}),
     "a long text": written(dict.fromkeys(NAMES, "x\n" * 100_000)),
     "lines in a name": written({"N/A\nRods": 0.5}),
     "deep nesting": b'{"thresholds": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
