@@ -79,9 +79,15 @@ def main(config: Config) -> None:
     }
     one = decided(choices.get("tuned", 0.5)).at_least_one
     tree = {"levels": by_level} if by_level else {}
-    record = {"calibration": named, "at_least_one": one, **tree, **more, "comparisons": beside}
-    record |= {"warnings": run.warnings, **header.record(config)}
-    write_metrics(output_dir, judged, figures, classes, record)
+    record = {
+        "calibration": named,
+        "at_least_one": one,
+        **tree,
+        **more,
+        "comparisons": beside,
+        "warnings": run.warnings,
+    }
+    write_metrics(output_dir, judged, figures, classes, {**record, **header.record(config)})
     class_tables.write(output_dir / "per_class.csv", judged, classes[judged])
     charts = draw(output_dir, run, judged, scored[judged], classes[judged], parts[judged], calibrations[judged])
     shown = {"levels": by_level.get(judged, {}), "more": more, "comparisons": beside}

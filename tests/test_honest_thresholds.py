@@ -178,5 +178,5 @@ def test_unfinished_runs_are_refused_by_every_script(tmp_path):
         lambda: judged((other, run)),
         lambda: judged((other,), compare_with=(run,)),
     ):
-        with pytest.raises(InputError, match=r"run is not finished; train it again: python train\.py --run_dir .*run"):
+        with pytest.raises(InputError, match="run is not finished; "):
             call()
