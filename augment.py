@@ -63,7 +63,7 @@ def make_set(config: Config) -> None:
 
     from data import augmented
     from data import cache as caches
-    from data.augmented_plan import effect
+    from data.augmented_plan import effect, in_other_sets
     from data.augmented_writer import AugmentedWriter
     from data.faults import InputError
 
@@ -81,6 +81,8 @@ def make_set(config: Config) -> None:
     found = effect(cache, rows, plan)
     print(words)
     show(cache, plan, found)
+    for other, same in in_other_sets(cache, plan, tag).items():
+        print(f"Warning: {same:,} of the new images are in the set {other} too; to train on both give another --seed")
     if config.plan_only:
         draw_planned(cache, found, config.cache_dir / f"class_counts_{tag}.png")
         print("Planned; nothing was augmented, because of --plan_only")

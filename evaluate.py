@@ -36,7 +36,7 @@ def main(config: Config) -> None:
     import run_folder
     from data.faults import InputError
     from decision import decided
-    from report import class_tables, comparison, judging, levels, page, reliability
+    from report import class_tables, comparison, judging, levels, page, reliability, threshold_words
 
     run = joined_runs.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
@@ -47,7 +47,8 @@ def main(config: Config) -> None:
         raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
     judged = next(split for split in JUDGED_FIRST if split in scored)
 
-    tuned_on = tuned_on_judged(run, judged, choices)
+    holder = run.elsewhere(config.thresholds_dir)
+    tuned_on = tuned_on_judged(holder, judged, choices)
     for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
     figures, classes = computed(run, scored, choices)
@@ -64,6 +65,7 @@ def main(config: Config) -> None:
         levels.show(judged, by_level[judged], {row["class"] for row in classes[judged]["0.5"]})
     told = [*judging.words(judged, figures, more), *comparison.words(run, beside)]
     said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings, tuned_on, told)
+    said[2:2] = threshold_words.beliefs(holder, judged, tuned_on) if "tuned" in choices else []
     print("\n".join(said))
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
@@ -107,6 +109,8 @@ def tuned_on_judged(run: "Run", judged: str, choices: dict[str, Any]) -> int:
     """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
     if judged == "val" or "tuned" not in choices or "val" not in run.splits():
         return 0
+    if run.thresholds_record().get("method") == "fixed" and not run.thresholds_edited:
+        return 0  # which no image chose
     return len(set(run.scores(judged).ids) & set(run.scores("val").ids))
 
 

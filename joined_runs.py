@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,10 @@ import numpy as np
 
 from data.faults import InputError
 from data.splits import SPLITS
-from data.spreadsheet import some
+from joined_scores import Part, TestFold, joined_ids, joined_labels, joined_scores, test_folds, training_counts
 from run_folder import Run, Scores, open_run
 
-NO_LABEL = 254  # of a class and an image that no run knows together
 LONGEST_NAME = 60  # characters of a folder's name
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one of R runs brings: its name, the scores of its splits, and its classes' places (k,) among all K."""
-
-    name: str
-    splits: dict[str, Scores]
-    columns: np.ndarray
 
 
 def open_runs(run_dirs: Sequence[Path]) -> Run:
@@ -112,6 +101,9 @@ class JoinedRuns(Run):
         """The joined scores of a split, see `joined_scores`."""
         return self._joined(split)[0]
 
+    def test_folds(self) -> list[TestFold]:
+        return test_folds(self._parts, self.class_names)
+
     def words(self) -> list[str]:
         lines = [f"Joined: {len(self.runs)} runs, {len(self.class_names)} classes"]
         for split in self.splits():
@@ -137,9 +129,7 @@ class JoinedRuns(Run):
 
     @functools.cached_property
     def _training_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        train = [Part(part.name, {"train": part.splits["train"]}, part.columns) for part in self._parts]
-        labels = joined_labels(train, self.class_names, apart=True)
-        return (labels == 1).sum(axis=0), (labels <= 1).sum(axis=0)
+        return training_counts(self._parts, self.class_names)
 
     def _joined(self, split: str) -> tuple[Scores, tuple[int, int]]:
         if split not in self._by_split:
@@ -180,98 +170,3 @@ def common_config(runs: Sequence[Run]) -> dict[str, Any]:
         joined[name] = values[0] if all(value == values[0] for value in values) else " | ".join(map(str, values))
     created = [run.config.get("created", "") for run in runs]
     return {**runs[0].config, "config": joined, "created": " | ".join(created), "warnings": []}
-
-
-def joined_ids(parts: Sequence[Part], split: str) -> list[str]:
-    """The ids of a split's images: of train those that all runs have there, of the others those that any has there."""
-    lists = [part.splits[split].ids if split in part.splits else [] for part in parts]
-    every = dict.fromkeys(name for ids in lists for name in ids)
-    if split == "train":
-        shared = set(every).intersection(*lists)
-        return [name for name in every if name in shared]
-    return list(every)
-
-
-def joined_labels(parts: Sequence[Part], class_names: Sequence[str], apart: bool = False) -> np.ndarray:
-    """The labels of all images of all runs.
-
-    Args:
-        parts: R runs.
-        class_names: K names.
-        apart: whether runs need no image in common.
-
-    Returns:
-        (N, K) uint8 of 0, 1, 255 for unknown, and `NO_LABEL`; images in the order of their appearance.
-
-    Raises:
-        InputError: two runs have different labels for an image, or a run has no image in common with those before it.
-    """
-    places: dict[str, int] = {}
-    for part in parts:
-        ids = [name for stored in part.splits.values() for name in stored.ids]
-        if places and not apart and places.keys().isdisjoint(ids):
-            raise InputError(f"{part.name} has no image in common with {parts[0].name}: their scores cannot be joined")
-        for name in ids:
-            places.setdefault(name, len(places))
-    labels = np.full((len(places), len(class_names)), NO_LABEL, dtype=np.uint8)
-    for part in parts:
-        for stored in part.splits.values():
-            where = np.ix_([places[name] for name in stored.ids], part.columns)
-            before = labels[where]
-            clash = (before != NO_LABEL) & (before != stored.labels)
-            if clash.any():
-                rows, columns = np.nonzero(clash)
-                images = [stored.ids[row] for row in np.unique(rows)]
-                name = class_names[part.columns[columns[0]]]
-                raise InputError(
-                    f"{part.name} has other labels than the runs before it for {len(images):,} images "
-                    f"({some(images)}), as in class {name}: {stored.labels[rows[0], columns[0]]}, but before "
-                    f"{before[rows[0], columns[0]]}; join runs that were trained on the same labels"
-                )
-            labels[where] = stored.labels
-    return labels
-
-
-def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str]) -> tuple[Scores, tuple[int, int]]:
-    """The scores of a split: for each image and class the mean over the runs that know the class and have the image in
-    this split, so that in val and test no run scores what it trained on, and in test none what chose its epoch.
-
-    Args:
-        parts: R runs, with the labels of one image alike, see `joined_labels`.
-        split: train, val or test.
-        class_names: K names.
-
-    Returns:
-        The scores of N images, and by how many runs at least and at most a class of an image is scored.
-
-    Raises:
-        InputError: no run has such images, or a class of some image has no run to score it.
-    """
-    ids = joined_ids(parts, split)
-    if not ids:
-        raise InputError(f"{' and '.join(part.name for part in parts)} have no {split} scores in common")
-    places = {name: place for place, name in enumerate(ids)}
-    groups = np.full(len(ids), "", dtype=object)
-    totals, counts = np.zeros((len(ids), len(class_names))), np.zeros((len(ids), len(class_names)), dtype=np.int64)
-    labels = np.full(totals.shape, NO_LABEL, dtype=np.uint8)
-    for part in parts:
-        if split not in part.splits:
-            continue
-        stored = part.splits[split]
-        taken = [row for row, name in enumerate(stored.ids) if name in places]
-        where = np.ix_([places[stored.ids[row]] for row in taken], part.columns)
-        totals[where] += stored.scores[taken]
-        counts[where] += 1
-        labels[where] = stored.labels[taken]
-        if stored.groups is not None:
-            groups[where[0].ravel()] = stored.groups[taken]
-    if not counts.all():
-        lacking = (counts == 0).sum(axis=0)
-        worst = int(np.argmax(lacking))
-        raise InputError(
-            f"{lacking[worst]:,} of {len(ids):,} {split} images have no score for class {class_names[worst]} by a run "
-            f"that has them in {split} ({np.count_nonzero(lacking)} classes lack some): join runs of the same splits "
-            "and folds"
-        )
-    named = groups.astype(np.str_) if groups.any() else None
-    return Scores(ids, (totals / counts).astype(np.float32), labels, named), (int(counts.min()), int(counts.max()))

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import header
 from header import Fraction, NonNegativeInt, PositiveInt, Seed
 
-PREVIEWED = 24  # images on the contact sheet
 SMALLEST, LARGEST = 8, 4096  # sides of a prepared image, pixels
 # With the inputs these decide index.csv.
 DECIDING = ("image_dir", "val_fraction", "test_fraction", "folds", "seed", "near_duplicates", "keep_split_from")
@@ -63,6 +62,7 @@ def make_cache(config: Config) -> None:
     from data.cache_writer import CacheWriter
     from data.earlier import Earlier
     from data.survey import check_decoding, fingerprint, index_rows
+    from report.dataset_pictures import draw
 
     check_config(config)
     start = time.monotonic()
@@ -244,32 +244,6 @@ def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
         print("Folds: " + ", ".join(f"{fold}: {(division.fold == fold).sum():,} images" for fold in numbers) + "\n")
     for text in division_warnings(table, division.split):
         warn(text)
-
-
-def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None:
-    """class_counts.png and preview.png."""
-    import numpy as np
-
-    from data.findings import label_names, preview_rows, split_table
-    from data.images import ImageError, prepare
-    from data.splits import SPLITS
-    from report.dataset_plots import draw_class_counts, draw_preview
-
-    table = collection.table
-    counts = split_table(table.labels, division.split)
-    draw_class_counts(table.class_names, dict(zip(SPLITS, counts.T, strict=True)), folder / "class_counts.png")
-    usable = np.array([not reason for reason in collection.reasons])
-    images, rows = [], []
-    for row in preview_rows(table.labels, usable, PREVIEWED):
-        try:
-            images.append(prepare(collection.paths[row], preparation))
-        except ImageError:
-            continue
-        rows.append(row)
-    if rows:
-        labels = [label_names(table.class_names, table.labels[row]) for row in rows]
-        ids, path = [table.ids[row] for row in rows], folder / "preview.png"
-        draw_preview(images, ids, labels, path, () if preparation.is_picture else preparation.channel_names)
 
 
 def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:

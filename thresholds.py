@@ -25,8 +25,7 @@ Objective = Literal["macro_f1", "micro_f1", "micro_macro", "subset_accuracy", "e
 Folds = Annotated[int, Bounds(2)]
 
 METHODS, OBJECTIVES = get_args(Method), get_args(Objective)
-TUNES_NOTHING = ("rate_match", "fixed")  # methods that take no objective
-FEW = 10  # below this many positives a tuned threshold is named as a guess
+OF_METHODS = {"strength": "shrink", "folds": "cross_fit", "fixed_threshold": "fixed"}  # options that one method has
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def main(config: Config) -> None:
     import joined_runs
     from data.faults import InputError
     from decision import Decision
-    from report import threshold_curves
+    from report import threshold_curves, threshold_words
     from threshold_formulas import over_tree
 
     check_choices(config)
@@ -70,19 +69,21 @@ def main(config: Config) -> None:
     try:
         decision = Decision(choose(scored.labels, scored.scores), config.at_least_one)
         honest = judged_apart(config, run, scored, choose)
+        tested = judged_on_test(config, run, scored, options)
     except ValueError as error:
         raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
 
     figures = in_sample(run, scored, decision)
-    show_classes(config, run, scored, decision, honest)
-    show_figures(config, run, scored, figures, honest, options)
-    name_classes(config, run.class_names, positives)
+    threshold_words.show_classes(config, run, scored, decision, honest)
+    threshold_words.show_figures(config, figures, honest, tested, options)
+    threshold_words.name_classes(config, run.class_names, positives)
     if run.tree:
         print(f"They are of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
     for text in decision.words():
         print(text)
     untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]
     details = {"tuned_on": "val", "objective": config.objective, "in_sample": figures, "held_out": kept(honest, run)}
+    details |= {"held_out_test": kept(tested, run)} if tested else {}
     details |= {"classes_without_positives": untuned, **header.record(config)}
     path = folder.save_thresholds(decision.thresholds, config.method, details, config.at_least_one)
     apart = honest.thresholds if honest else None
@@ -115,7 +116,12 @@ def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", *
 def check_choices(config: Config) -> None:
     """Refuse settings that would have no effect."""
     from data.faults import InputError
+    from threshold_formulas.methods import TUNES_NOTHING
 
+    for option, method in OF_METHODS.items():
+        # The header's own value is no request.
+        if config.method != method and getattr(config, option) != getattr(Config, option):
+            raise InputError(f"{option} is of method = {method}; it is {config.method}")
     if config.method in TUNES_NOTHING and config.objective != "macro_f1":
         raise InputError(f"method = {config.method} tunes nothing, so objective = {config.objective} has no effect")
     if config.method == "global" and config.objective == "micro_macro":
@@ -147,6 +153,7 @@ def writable_folder(config: Config, run: "Run") -> "Run":
 def method_options(config: Config, run: "Run") -> dict[str, Any]:
     """The further arguments of the method's function; arrays hold a number a class."""
     from data.class_values import read_class_values
+    from threshold_formulas.methods import TUNES_NOTHING
 
     if config.method == "fixed":
         return {"threshold": config.fixed_threshold}
@@ -169,18 +176,49 @@ def method_options(config: Config, run: "Run") -> dict[str, Any]:
 
 def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "Honest | None":
     """The figures of the method on rows that did not choose its thresholds; None where it chooses none."""
-    from decision import Decision
+    from metric_formulas.bootstrap import group_units
     from threshold_formulas import honest
 
-    if config.method == "fixed" or not config.repetitions or len(scored.labels) < 2:
+    units = None if scored.groups is None else group_units(scored.groups)
+    count = len(scored.labels) if units is None else int(units.max()) + 1
+    if config.method == "fixed" or not config.repetitions or count < 2:
         return None
+    how = {"folds": config.honest_folds, "repetitions": config.repetitions, "seed": config.seed, "units": units}
+    return honest.cross_fitted(scored.labels, scored.scores, choose, predictor(config, run), classes_of(run), **how)
 
-    def predict(scores: "np.ndarray", thresholds: "np.ndarray") -> "np.ndarray":
-        return Decision(thresholds, config.at_least_one).predictions(scores, run.tree)
 
-    classes = run.tree.classes if run.tree else len(run.class_names)
-    how = {"folds": config.honest_folds, "repetitions": config.repetitions, "seed": config.seed}
-    return honest.cross_fitted(scored.labels, scored.scores, choose, predict, classes, **how)
+def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[str, Any]) -> "Honest | None":
+    """The figures on test images that are val images of other runs, each predicted by thresholds that the val images
+    of the other folds chose, with the rates of the images that its own runs trained on; None where there are none."""
+    import numpy as np
+
+    from threshold_formulas import honest, over_tree
+
+    folds = run.test_folds()
+    if config.method == "fixed" or len(folds) < 2:
+        return None
+    fold_of = {name: number for number, fold in enumerate(folds) for name in fold.ids}
+    tested = run.scores("test")
+    given = [
+        (each.labels, each.scores, np.array([fold_of.get(name, -1) for name in each.ids])) for each in (scored, tested)
+    ]
+    choose = [
+        over_tree.chooser(config.method, options | ({"rates": fold.rates} if "rates" in options else {}), run.tree)
+        for fold in folds
+    ]
+    return honest.across_folds(*given, choose, predictor(config, run), classes_of(run))
+
+
+def predictor(config: Config, run: "Run") -> Any:
+    """What is made of scores and thresholds where the method is judged."""
+    from decision import Decision
+
+    return lambda scores, thresholds: Decision(thresholds, config.at_least_one).predictions(scores, run.tree)
+
+
+def classes_of(run: "Run") -> int:
+    """K, without the nodes of a tree above the classes."""
+    return run.tree.classes if run.tree else len(run.class_names)
 
 
 def in_sample(run: "Run", scored: "Scores", decision: "Decision") -> dict[str, Any]:
@@ -197,75 +235,6 @@ def kept(honest: "Honest | None", run: "Run") -> dict[str, Any] | None:
         return None
     by_class = dict(zip(run.class_names, honest.class_f1.tolist(), strict=True))
     return {"folds": honest.folds, "repetitions": len(honest.macro_f1), **honest.figures(), "class_f1": by_class}
-
-
-def show_classes(config: Config, run: "Run", scored: "Scores", decision: "Decision", honest: "Honest | None") -> None:
-    """Print a row a class, the largest first: its positives, its threshold, F1 before, after, and held out."""
-    import metrics
-    from report import levels, tables
-
-    names = run.class_names
-    before, after = (
-        metrics.per_class(
-            scored.labels, scored.scores, decision.thresholds, names, levels.predictions(run.tree, scored.scores, cuts)
-        )
-        for cuts in (0.5, decision)
-    )
-    columns = ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"]
-    apart = [] if honest is None else [f"{value:.3f}" for value in honest.class_f1]
-    rows = []
-    for place in sorted(range(len(names)), key=lambda index: -after[index]["support"]):
-        old, new = before[place], after[place]
-        cells = [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
-        rows.append([*cells, *apart[place : place + 1]])
-    title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
-    tables.show(f"Thresholds ({title})", columns + ["F1\nheld out"] * bool(apart), rows)
-
-
-def show_figures(
-    config: Config, run: "Run", scored: "Scores", figures: dict, honest: "Honest | None", options: dict[str, Any]
-) -> None:
-    """Say what the thresholds reach on these rows, and on rows that did not choose them."""
-    plain, tuned = figures["at_0.5"], figures["tuned"]
-    print(
-        f"On the validation rows: macro-F1 {plain['macro_f1']:.3f} at 0.5, {tuned['macro_f1']:.3f} at these; "
-        f"micro-F1 {plain['micro_f1']:.3f} and {tuned['micro_f1']:.3f}; "
-        f"subset accuracy {plain['subset_accuracy']:.3f} and {tuned['subset_accuracy']:.3f}."
-    )
-    if config.method == "fixed":
-        return
-    print("The second figures are optimistic: the same rows chose the thresholds.")
-    if honest is None:
-        return
-    found = honest.figures()
-    if config.objective == "expected_cost":
-        found["cost"] = honest.cost(options["false_alarm"], options["miss"])
-    words = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
-    said = [
-        f"{words[name]} {each['mean']:.3f}" + (f" ± {each['deviation']:.3f}" if each["deviation"] is not None else "")
-        for name, each in found.items()
-    ]
-    drawn = len(honest.macro_f1)
-    spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
-    print("Honest, each row judged by thresholds that other rows chose: "
-          f"{', '.join(said)} ({honest.folds} folds, {spread}).")  # fmt: skip
-
-
-def name_classes(config: Config, class_names: list[str], positives: "np.ndarray") -> None:
-    """Name the classes with too few positives to tune a threshold on."""
-    if config.method in ("fixed", "global"):
-        return
-    by_rate = config.method in ("rate_match", "shrink")
-    counted = list(zip(class_names, positives.tolist(), strict=True))
-    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW]
-    if few:
-        guesses = "nearly those that keep the classes' rates" if by_rate else "little but guesses"
-        print(f"Fewer than {FEW} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
-    untuned = [name for name, count in counted if not count]
-    if untuned:
-        instead = "threshold 0.5" if config.objective in ("macro_f1", "micro_macro") else "predicted nowhere in val"
-        instead = "as often predicted as in training" if by_rate else instead
-        print(f"No positives in val, so {instead} and F1 counted 0: {', '.join(untuned)}")
 
 
 if __name__ == "__main__":

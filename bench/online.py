@@ -17,7 +17,6 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import time
     from types import SimpleNamespace
 
     from training import memory
@@ -28,9 +27,7 @@ def main(config: Config) -> None:
 
     import losses
     import models
-    from data.augmentation import Ranges
     from data.batches import TrainingBatches
-    from data.mixing import Online
     from data.training_set import TrainingSet
     from report import tables
     from training import devices
@@ -47,31 +44,15 @@ def main(config: Config) -> None:
     model = models.build("cnn", shape, 28, mean=[50.0] * 3, std=[50.0] * 3)
     model.compile(keras.optimizers.Adam(), losses.build("bce"), jit_compile=devices.jit_compile("auto"))
 
-    kinds = {
-        "nothing": Online(),
-        "quarter turns and flips": Online(Ranges(("quarter_turns", "flips"))),
-        "rotation, linear": Online(Ranges(("rotation",), interpolation="linear")),
-        "rotation, cubic": Online(Ranges(("rotation",))),
-        "rotation, brightness, contrast, colour": Online(Ranges(("rotation", "brightness", "contrast", "colour"))),
-        "noise": Online(Ranges(("noise",))),
-        "mix-up": Online(mixing="mixup"),
-    }
     batches = {
-        name: TrainingBatches(images, config.batch_size, config.seed, online=kind) for name, kind in kinds.items()
+        name: TrainingBatches(images, config.batch_size, config.seed, online=kind) for name, kind in kinds().items()
     }
     resident = batches["nothing"][0]
     work = {
         "step": lambda _: model.train_on_batch(*resident),
         **{name: one.__getitem__ for name, one in batches.items()},
     }
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(config.rounds + 2):
-        for name, call in work.items():
-            start = time.perf_counter()
-            call(number)
-            seconds[name].append(time.perf_counter() - start)
-    # The first rounds compile.
-    median = {name: float(np.median(times[2:])) for name, times in seconds.items()}
+    median = medians(work, config.rounds)
     step = median.pop("step")
     tables.show(
         f"Batches of {config.batch_size} images of {config.size}²; a step of the CNN takes {1000 * step:.0f} ms",
@@ -82,6 +63,38 @@ def main(config: Config) -> None:
             for name, time_ in median.items()
         ],
     )  # fmt: skip
+
+
+def kinds():
+    """Name → operations and mixing."""
+    from data.augmentation import Ranges
+    from data.mixing import Online
+
+    return {
+        "nothing": Online(),
+        "quarter turns and flips": Online(Ranges(("quarter_turns", "flips"))),
+        "rotation, linear": Online(Ranges(("rotation",), interpolation="linear")),
+        "rotation, cubic": Online(Ranges(("rotation",))),
+        "rotation, brightness, contrast, colour": Online(Ranges(("rotation", "brightness", "contrast", "colour"))),
+        "noise": Online(Ranges(("noise",))),
+        "mix-up": Online(mixing="mixup"),
+    }
+
+
+def medians(work, rounds):
+    """Name → median of the seconds that a call takes, all of them called in turn."""
+    import time
+
+    import numpy as np
+
+    seconds = {name: [] for name in work}
+    for number in range(rounds + 2):
+        for name, call in work.items():
+            start = time.perf_counter()
+            call(number)
+            seconds[name].append(time.perf_counter() - start)
+    # The first rounds compile.
+    return {name: float(np.median(times[2:])) for name, times in seconds.items()}
 
 
 if __name__ == "__main__":

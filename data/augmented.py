@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class AugmentedSet:
         meta: what augmented.json says.
         ids: M ids. parents: for each the cache positions of one or two training rows.
         labels: (M, K) uint8 of 0, 1 or 255, or float32 with shares between 0 and 1 for soft labels.
+        made: M keys, of which two are equal if the pixels are, see `made_of`.
         left_out: images on disk that are not among the M, as the fold that the cache is seen with judges a parent.
     """
 
@@ -37,10 +39,12 @@ class AugmentedSet:
         labels: np.ndarray,
         pixels: PixelFiles,
         places: np.ndarray,
+        parameters: Sequence[str],
     ) -> None:
         self.directory, self.meta, self.ids, self.parents, self.labels = directory, meta, ids, parents, labels
         self.left_out = len(pixels) - len(places)
         self._pixels, self._places = pixels, places
+        self.made = [made_of(own, text) for own, text in zip(parents, parameters, strict=True)]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,7 +69,7 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
     if not (directory / DESCRIPTION).is_file():
         if partial_dir(directory).is_dir():
             raise InputError(f"{directory} is not finished; run augment.py again to go on where it stopped")
-        there = sorted(path.parent.name for path in (cache.directory / FOLDER).glob(f"*/{DESCRIPTION}"))
+        there = finished_tags(cache)
         raise InputError(
             f"{cache.directory} has no augmented set {tag!r}; "
             + (f"it has {', '.join(there)}" if there else "make one with augment.py")
@@ -75,7 +79,7 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
         raise InputError(f"{directory / DESCRIPTION}: not a format that this program reads; {_again(tag)}")
     if meta.get("cache") != cache.meta["fingerprint"]:
         raise InputError(f"{directory} was made of another state of {cache.directory}; {_again(tag)}")
-    ids, names = _read_index(directory / INDEX, tag)
+    ids, names, parameters = _read_index(directory / INDEX, tag)
     labels = cache.converted(_read_labels(directory / LABELS, len(meta.get("class_names", ())), tag))
     pixels = PixelFiles(directory, cache.image_shape, _again(tag))
     if not len(ids) == len(labels) == len(pixels):
@@ -86,8 +90,19 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
     parents = _parents(cache, directory, ids, names)
     # Where the cache is seen with a fold, a parent that trains in the cache's own split may judge.
     places = np.flatnonzero([all(cache.split[parent] == "train" for parent in own) for own in parents])
-    kept_ids, kept_parents = [ids[place] for place in places], [parents[place] for place in places]
-    return AugmentedSet(directory, meta, kept_ids, kept_parents, labels[places], pixels, places)
+    kept = ([each[place] for place in places] for each in (ids, parents, parameters))
+    kept_ids, kept_parents, kept_parameters = kept
+    return AugmentedSet(directory, meta, kept_ids, kept_parents, labels[places], pixels, places, kept_parameters)
+
+
+def finished_tags(cache: Cache) -> list[str]:
+    """The augmented sets of a cache that are finished."""
+    return sorted(path.parent.name for path in (cache.directory / FOLDER).glob(f"*/{DESCRIPTION}"))
+
+
+def made_of(parents: Sequence[int], parameters: str) -> tuple[tuple[int, ...], str]:
+    """The key of a new image: cache positions of its parents, and all that was done, as index.csv has it."""
+    return tuple(parents), parameters
 
 
 def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str]]) -> list[list[int]]:
@@ -107,7 +122,8 @@ def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str
     return [[places[name] for name in own] for own in names]
 
 
-def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]]]:
+def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[str]]:
+    """The ids, the parents' ids and the parameters of the new images."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             head, *rows = [*csv.reader(file)] or [[]]
@@ -122,7 +138,7 @@ def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]]]:
         good = False
     if not good or tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
         raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)}; {_again(tag)}")
-    return [row[0] for row in rows], parents
+    return [row[0] for row in rows], parents, [row[INDEX_COLUMNS.index("parameters")] for row in rows]
 
 
 def _read_labels(path: Path, classes: int, tag: str) -> np.ndarray:

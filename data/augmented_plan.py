@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from data.augmentation import Ranges, draw, generator
+from data.augmented import finished_tags, made_of, open_augmented
 from data.balance import imbalance_ratios, mean_imbalance_ratio, rare_classes
 from data.cache import Cache
 from data.faults import InputError
@@ -201,6 +202,20 @@ def effect(cache: Cache, rows: np.ndarray, plan: Plan) -> Effect:
         "counts_after": after.tolist(),
     }
     return Effect(before, after - before, carriers.sum(axis=1), figures)
+
+
+def in_other_sets(cache: Cache, plan: Plan, tag: str) -> dict[str, int]:
+    """The other finished sets of the cache that hold images of the plan, and how many of them each."""
+    made = {made_of(image.parents, json.dumps(image.as_dict())) for image in plan.images}
+    found = {}
+    for other in finished_tags(cache):
+        try:
+            same = len(made.intersection(open_augmented(cache, other).made)) if other != tag else 0
+        except InputError:
+            continue  # it is of no use here, and train.py says why
+        if same:
+            found[other] = same
+    return found
 
 
 def repeated(plan: Plan) -> int:

@@ -66,16 +66,7 @@ def read_class_folders(
     index = _class_index(sorted(set(placed.values())), names, classes_file, image_dir, faults)
     table.class_names = names or list(index)
     rows = [row for row in _images(found, placed, depth) if placed[row[0]] in index]
-    table.labels = np.zeros((len(rows), len(table.class_names)), dtype=np.uint8)
-    for number, copies in enumerate(rows):
-        table.labels[number, [index[placed[name]] for name in copies]] = 1
-    several = [copies for copies in rows if len(copies) > 1]
-    if several and duplicates == "error":
-        for copies in several:
-            faults.add(f"one image in {len(copies)} classes' folders: {', '.join(copies)}; {ONE_OR_ALL}")
-    elif several:
-        table.warnings.append(f"{len(several):,} images in several classes' folders have all these classes")
-    table.ids, table.lines = [copies[0] for copies in rows], [0] * len(rows)
+    _fill(table, rows, placed, index, duplicates, faults)
     table.split = [splits[name.split("/")[0]] for name in table.ids] if splits else None
     how = "a folder for each class"
     if splits:
@@ -87,6 +78,34 @@ def read_class_folders(
     if empty:
         table.warnings.append(f"folders without images: {some(empty)}")
     return table
+
+
+def _fill(
+    table: LabelTable,
+    rows: list[list[str]],
+    placed: dict[str, str],
+    index: dict[str, int],
+    duplicates: Literal["error", "union"],
+    faults: Faults,
+) -> None:
+    """Give the table a row an image, and say which images several classes have.
+
+    Args:
+        table: with its class names.
+        rows: the paths of each image.
+        placed: path → the folder of its class. index: folder → the number of its class.
+        duplicates, faults: as for `read_class_folders`.
+    """
+    table.ids, table.lines = [copies[0] for copies in rows], [0] * len(rows)
+    table.labels = np.zeros((len(rows), len(table.class_names)), dtype=np.uint8)
+    for number, copies in enumerate(rows):
+        table.labels[number, [index[placed[name]] for name in copies]] = 1
+    several = [copies for copies in rows if len(copies) > 1]
+    if several and duplicates == "error":
+        for copies in several:
+            faults.add(f"one image in {len(copies)} classes' folders: {', '.join(copies)}; {ONE_OR_ALL}")
+    elif several:
+        table.warnings.append(f"{len(several):,} images in several classes' folders have all these classes")
 
 
 def _split_fault(folders: list[str], splits: dict[str, str]) -> str:

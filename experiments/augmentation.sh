@@ -2,10 +2,10 @@
 # Each method of augmentation on made images with the challenge's label rows: the same network, loss, seed and number of
 # steps, judged by validation mAP. Goes on where it stopped. LABEL_ROWS names the rows, WORK the folder, STEPS and COUNT
 # the size.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=experiments/common.sh
+. "$(dirname "$0")/common.sh"
 
-LABEL_ROWS=${LABEL_ROWS:-../shared/data/hpa/train.csv}
+LABEL_ROWS=${LABEL_ROWS:-$CELL_DATA/hpa/train.csv}
 WORK=${WORK:-runs/augmentation}
 COUNT=${COUNT:-6000}
 SIZE=${SIZE:-128}
@@ -13,12 +13,7 @@ STEPS=${STEPS:-100}      # between validations
 EPOCHS=${EPOCHS:-12}
 CACHE=$WORK/cache
 
-[ -d "$CACHE" ] || {
-    python -m data.synthetic --image_dir "$WORK/images" --labels_csv "$WORK/labels.csv" --label_rows "$LABEL_ROWS" \
-        --count "$COUNT" --size "$SIZE"
-    python preprocess.py --image_dir "$WORK/images" --labels_csv "$WORK/labels.csv" --classes_file "$WORK/classes.txt" \
-        --cache_dir "$CACHE" --size "$SIZE"
-}
+made "$CACHE" "$WORK/images" "$WORK/labels.csv" --label_rows "$LABEL_ROWS"
 for METHOD in rotate_all rotate_rare mixup_rare balance; do
     [ -d "$CACHE/augmented/$METHOD" ] || python augment.py --cache_dir "$CACHE" --method "$METHOD" --rare_below 150
 done
@@ -28,8 +23,7 @@ run() {  # name, options
     shift
     grep -q '"finished": true' "$WORK/$name/config.json" 2> /dev/null && return
     echo "== $name"
-    python train.py --cache_dir "$CACHE" --run_dir "$WORK/$name" --overwrite --steps_per_epoch "$STEPS" \
-        --epochs "$EPOCHS" --patience 0 --train_metrics_every 0 "$@" | grep -v "^epoch"
+    trained "$CACHE" "$WORK/$name" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" "$@" | grep -v "^epoch"
 }
 run none --operations
 run rotate_all --operations --augmented rotate_all

@@ -3,10 +3,9 @@
 # real red blood cells, over five folds. The same network, sampling and number of steps for each; thresholds tuned on
 # val, judged on test. Goes on where it stopped. WORK names the folder, CELL_DATA that of the real sets, COUNT, SIZE,
 # STEPS, EPOCHS and RBC_EPOCHS the size, SEEDS and FOLDS the repeats, LOSSES the losses, SETS the sets.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=experiments/common.sh
+. "$(dirname "$0")/common.sh"
 
-CELL_DATA=${CELL_DATA:-../shared/data}
 WORK=${WORK:-runs/losses}
 COUNT=${COUNT:-6000}
 SIZE=${SIZE:-96}
@@ -34,25 +33,12 @@ judge() {  # cache, run, options of train.py
     shift 2
     [ -f "$run/report/metrics.json" ] && return
     echo "== $run"
-    python train.py --cache_dir "$cache" --run_dir "$run" --overwrite --patience 0 --train_metrics_every 0 "$@" |
-        grep "^Validation mAP"
-    python thresholds.py --run_dirs "$run" > /dev/null
-    python evaluate.py --run_dirs "$run" | grep "^On "
-}
-
-prepared() {  # cache, images, labels, classes, options of preprocess.py
-    local cache=$1 images=$2 labels=$3 classes=$4
-    shift 4
-    [ -d "$cache" ] && return
-    python preprocess.py --image_dir "$images" --labels_csv "$labels" --classes_file "$classes" --cache_dir "$cache" \
-        --size "$SIZE" "$@"
+    trained "$cache" "$run" "$@" | grep "^Validation mAP"
+    judged "$run"
 }
 
 case " $SETS " in *" made "*)
-    MADE=$WORK/made_images
-    [ -d "$WORK/made_cache" ] || python -m data.synthetic --image_dir "$MADE" --labels_csv "$WORK/made.csv" \
-        --label_rows "$CELL_DATA/hpa/train.csv" --count "$COUNT" --size "$SIZE"
-    prepared "$WORK/made_cache" "$MADE" "$WORK/made.csv" "$WORK/classes.txt"
+    made "$WORK/made_cache" "$WORK/made_images" "$WORK/made.csv" --label_rows "$CELL_DATA/hpa/train.csv"
     for SEED in $SEEDS; do
         for LOSS in $LOSSES; do
             # shellcheck disable=SC2046  # options are words

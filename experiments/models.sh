@@ -2,8 +2,8 @@
 # Each model on made images: the same images, loss and number of steps, at the learning rate that docs/models.md names for
 # it; thresholds tuned on val, judged on test. Goes on where it stopped. WORK names the folder, COUNT, SIZE, STEPS and
 # EPOCHS the size. Rates of images a second are those of this machine, so nothing else should run beside it.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=experiments/common.sh
+. "$(dirname "$0")/common.sh"
 
 WORK=${WORK:-runs/models}
 COUNT=${COUNT:-3000}
@@ -12,23 +12,14 @@ STEPS=${STEPS:-100}       # between validations
 EPOCHS=${EPOCHS:-4}
 CACHE=$WORK/cache
 
-[ -d "$CACHE" ] || {
-    python -m data.synthetic --image_dir "$WORK/images" --labels_csv "$WORK/labels.csv" --count "$COUNT" --size "$SIZE"
-    python preprocess.py --image_dir "$WORK/images" --labels_csv "$WORK/labels.csv" --classes_file "$WORK/classes.txt" \
-        --cache_dir "$CACHE" --size "$SIZE"
-}
+made "$CACHE" "$WORK/images" "$WORK/labels.csv"
 
 train() {  # name, options
     local name=$1
     shift
     [ -f "$WORK/$name/scores/test.npz" ] && return
     echo "== $name"
-    python train.py --cache_dir "$CACHE" --run_dir "$WORK/$name" --overwrite --steps_per_epoch "$STEPS" \
-        --epochs "$EPOCHS" --patience 0 --train_metrics_every 0 "$@" > "$WORK/$name.log"
-}
-judge() {  # names of runs
-    python thresholds.py --run_dirs "${@/#/$WORK/}" > /dev/null
-    python evaluate.py --run_dirs "${@/#/$WORK/}" | grep "^On "
+    trained "$CACHE" "$WORK/$name" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" "$@" > "$WORK/$name.log"
 }
 
 SMALL=(--optimizer adamw --weight_decay 0.05 --learning_rate 0.003 --schedule one_cycle --warmup_fraction 0.3)
@@ -45,7 +36,7 @@ train tree_flat "${TREE[@]}" --head flat "${SMALL[@]}"
 train large --model residual --classes large "${SMALL[@]}"
 train small --model residual --classes small "${SMALL[@]}"
 for NAME in cnn vgg16 resnet50 efficientnet residual residual_pyramid tree_recurrent tree_flat; do
-    judge "$NAME"
+    judged "$WORK/$NAME"
 done
-judge large small
+judged "$WORK/large" "$WORK/small"
 python experiments/models_table.py "$WORK"

@@ -30,7 +30,7 @@ class WeightedBinaryCrossEntropy(ElementLoss):
         negative_weights: w⁻, likewise.
 
     Raises:
-        ValueError: a weight is negative or not finite, or the two lengths differ.
+        ValueError: a weight is negative or not finite, all are 0, or the two lengths differ.
     """
 
     def __init__(self, positive_weights: Sequence[float], negative_weights: Sequence[float]) -> None:
@@ -43,6 +43,8 @@ class WeightedBinaryCrossEntropy(ElementLoss):
             )
         if not np.isfinite(weights).all() or (weights < 0).any():
             raise ValueError(f"class weights must be finite and 0 or more: {weights.tolist()}")
+        if not weights.any():
+            raise ValueError("all class weights are 0, so there is nothing to learn")
         self.positive_weights = np.asarray(positive_weights, dtype=np.float32)
         self.negative_weights = np.asarray(negative_weights, dtype=np.float32)
 

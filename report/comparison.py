@@ -33,16 +33,21 @@ def compared(run: Any, part: Any, ids: Sequence[str], other: Any, split: str, dr
         None without draws.
 
     Raises:
-        InputError: the other run has no scores of the split, no image in common, other classes or other labels.
+        InputError: the other run has no scores of the split, no image in common, other classes, other labels, or
+            scores that are no probabilities.
     """
     ours, theirs, choice = _matched(run, part, ids, other, split)
+    try:
+        first, second = (judging.figures(one)[choice] for one in (ours, theirs))
+    except ValueError as error:
+        # Those of the first run have been judged already.
+        raise InputError(f"{other.place}, {split} scores: {error}; train the run again") from None
     units = ours.units
     both = [each for one in (ours, theirs) for each in (
         bootstrap.Predicted(one.labels, one.predictions[choice], units), bootstrap.Ranked(one.labels, one.scores, units)
     )]  # fmt: skip
     count = len(ours.labels) if units is None else int(units.max()) + 1
     found = bootstrap.resampled(both, count, draws, seed) if draws else []
-    first, second = (judging.figures(one)[choice] for one in (ours, theirs))
     figures = {}
     for name in COMPARED:
         figures[name] = {"first": first[name], "other": second[name], "difference": first[name] - second[name],

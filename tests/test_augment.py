@@ -74,6 +74,16 @@ def test_the_same_seed_gives_the_same_bytes(cache, shell):
     assert one == two != other
 
 
+def test_images_that_another_set_holds_are_named(cache, called):
+    common = ("augment.py", "--cache_dir", cache, "--method", "rotate_all", "--plan_only", "--copies", 2)
+    count = len(open_augmented(open_cache(cache), "one"))
+    printed = called(*common, "--operations", "rotation", "noise", "blur")
+    for other in ("one", "two"):
+        assert f"Warning: {count:,} of the new images are in the set {other} too; to train on both give" in printed
+    assert "in the set other too" not in printed, "that has another seed"
+    assert " too; " not in called(*common, "--operations", "rotation", "shear")
+
+
 def test_a_plan_writes_no_pixel(cache, shell):
     printed = shell("augment.py", "--cache_dir", cache, "--tag", "planned", "--plan_only")
     assert "nothing was augmented, because of --plan_only" in printed

@@ -87,6 +87,10 @@ def test_unknown_names_and_bad_weights_are_refused():
         losses.build("bcee")
     with pytest.raises(ValueError, match="0 or more"):
         losses.build("weighted_bce", positive_weights=[1, -1], negative_weights=[1, 1])
+    with pytest.raises(ValueError, match="0 or more"):
+        losses.build("weighted_bce", positive_weights=[1, np.nan], negative_weights=[1, 1])
+    with pytest.raises(ValueError, match="all class weights are 0"):
+        losses.build("weighted_bce", positive_weights=[0, 0], negative_weights=[0, 0])
     with pytest.raises(ValueError, match="1 positive_weights and 2 negative_weights"):
         losses.build("weighted_bce", positive_weights=[1], negative_weights=[1, 1])
     with pytest.raises(ValueError, match="unknown scheme"):

@@ -190,3 +190,20 @@ def test_properties_that_give_a_class_away_are_warned_of_by_runs_of_that_class(f
     given = [{"class": "N/A", "text": "file format PNG gives N/A away"}, {"class": "Golgi", "text": "not of this run"}]
     run = run_folder.Run(folder, {**config, "cache": {**config["cache"], "giveaways": given}})
     assert run.warnings == ["file format PNG gives N/A away"]
+
+
+def test_scores_of_another_cache_or_split_are_refused(folder, tmp_path):
+    """Alike in shape, so that nothing but what they say of themselves tells them apart."""
+    scores, labels = np.array([[0.1, 0.9], [0.2, 0.3]]), np.eye(2)
+    own = (folder / "scores" / "val.npz").read_bytes()
+    for name, cache in (("other", {**CACHE, "fingerprint": "5"}), ("names", {**CACHE, "class_names": ["a", "b"]})):
+        run_folder.create_run(tmp_path / name, {"cache": cache}, overwrite=False)
+        run_folder.write_scores(tmp_path / name, "val", ["007", "b"], scores, labels)
+        (folder / "scores" / "val.npz").write_bytes((tmp_path / name / "scores" / "val.npz").read_bytes())
+        with pytest.raises(InputError, match=r"val\.npz holds scores of another cache, of other classes or of another"):
+            run_folder.open_run(folder).scores("val")
+    (folder / "scores" / "test.npz").write_bytes(own)
+    with pytest.raises(InputError, match=r"test\.npz holds scores .* of another split than test"):
+        run_folder.open_run(folder).scores("test")
+    (folder / "scores" / "val.npz").write_bytes(own)
+    assert run_folder.open_run(folder).scores("val").ids == ["007", "b"]

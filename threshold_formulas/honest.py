@@ -1,12 +1,15 @@
 """What a way to choose thresholds is worth on rows that did not choose them: cross-fitting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 import metrics
 from threshold_formulas.folds import dealt
+
+Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]  # labels and scores (n, M) of some rows → thresholds (M,)
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores (n, M) and thresholds (M,) → predictions (n, M) bool
 
 
 @dataclass(frozen=True)
@@ -45,39 +48,69 @@ class Honest:
 def cross_fitted(
     labels: np.ndarray,
     scores: np.ndarray,
-    choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    predict: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    choose: Choose,
+    predict: Predict,
     classes: int,
     folds: int = 5,
     repetitions: int = 10,
     seed: int = 0,
+    units: np.ndarray | None = None,
 ) -> Honest:
     """Choose thresholds on all folds but one, predict that one, and so on; folds are drawn anew in each repetition.
 
     Args:
         labels: (N, M) uint8, 255 for unknown. scores: (N, M).
-        choose: labels and scores of some rows → thresholds (M,).
-        predict: scores of some rows and thresholds → predictions (n, M) bool.
+        choose, predict: the way to choose thresholds, and what is made of them.
         classes: K; the figures are of the first K of the M columns.
-        folds: at least 2; no more are made than there are rows.
+        folds: at least 2; no more are made than there are units.
         repetitions: R, at least 1.
         seed: of the folds.
+        units: (N,) int64 from 0 to U − 1, rows that stay in one fold; None: each row is its own.
     """
-    folds = min(folds, len(labels))
-    predicted = np.zeros(labels.shape, dtype=bool)
-    truth = labels[:, :classes]
-    thresholds, rows, counts = [], [], []
+    folds = min(folds, len(labels) if units is None else int(units.max()) + 1)
+    found = []
     for repetition in range(repetitions):
-        fold = dealt(truth, folds, np.random.default_rng((seed, repetition)))
-        for number in range(folds):
-            held_out = fold == number
-            thresholds.append(choose(labels[~held_out], scores[~held_out]))
-            predicted[held_out] = predict(scores[held_out], thresholds[-1])
-        own = predicted[:, :classes]
-        counts.append(metrics.confusion(labels, predicted))
-        rows.append((metrics.macro_f1(truth, own), metrics.micro_f1(truth, own), metrics.subset_accuracy(truth, own)))
+        fold = dealt(labels[:, :classes], folds, np.random.default_rng((seed, repetition)), units)
+        found.append(_judged((labels, scores, fold), (labels, scores, fold), [choose] * folds, predict, classes))
+    return _joined(found, folds)
+
+
+def across_folds(
+    chosen_on: tuple[np.ndarray, np.ndarray, np.ndarray],
+    judged: tuple[np.ndarray, np.ndarray, np.ndarray],
+    choose: Sequence[Choose],
+    predict: Predict,
+    classes: int,
+) -> Honest:
+    """Judge each fold of some rows by thresholds that other rows chose, those of the same fold left out.
+
+    Args:
+        chosen_on: labels and scores (N, M) of the rows that choose, and the fold (N,) of each; −1 for none.
+        judged: the same of the rows that are judged.
+        choose: the way to choose the thresholds of each fold, F of them.
+        predict, classes: as for `cross_fitted`.
+    """
+    return _joined([_judged(chosen_on, judged, choose, predict, classes)], len(choose))
+
+
+def _judged(chosen_on, judged, choose, predict, classes):
+    """Thresholds (F, M), the three figures, and the counts of all M, of one division into folds."""
+    labels, scores, fold = judged
+    predicted = np.zeros(labels.shape, dtype=bool)
+    thresholds = []
+    for number, chosen in enumerate(choose):
+        others, held_out = chosen_on[2] != number, fold == number
+        thresholds.append(chosen(chosen_on[0][others], chosen_on[1][others]))
+        predicted[held_out] = predict(scores[held_out], thresholds[-1])
+    truth, own = labels[:, :classes], predicted[:, :classes]
+    figures = metrics.macro_f1(truth, own), metrics.micro_f1(truth, own), metrics.subset_accuracy(truth, own)
+    return thresholds, figures, metrics.confusion(labels, predicted)
+
+
+def _joined(found: Sequence, folds: int) -> Honest:
+    thresholds, figures, counts = zip(*found, strict=True)
     pooled = {name: np.stack([each[name] for each in counts]) for name in counts[0]}
-    return Honest(*np.array(rows).T, pooled, np.array(thresholds), folds)
+    return Honest(*np.array(figures).T, pooled, np.concatenate(thresholds), folds)
 
 
 def _spread(values: np.ndarray) -> dict[str, float | None]:

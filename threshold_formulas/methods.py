@@ -10,6 +10,8 @@ from threshold_formulas.objectives import tuned
 from threshold_formulas.scale import NEVER, UNTUNED, logits, probabilities
 from threshold_formulas.sweep import by_class
 
+FREE = 1e-12  # a cost that is nothing beside any other, and has a logarithm
+
 
 def per_class(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
     """The thresholds that are best on these very rows, see `objectives`."""
@@ -124,7 +126,8 @@ def shrink(
 
 
 def _shift(false_alarm: Any = 1.0, miss: Any = 1.0) -> np.ndarray:
-    return np.log(np.asarray(false_alarm, dtype=np.float64)) - np.log(np.asarray(miss, dtype=np.float64))
+    """log(false_alarm / miss), finite where one of them costs nothing, and 0 where neither does."""
+    return np.log(np.maximum(false_alarm, FREE)) - np.log(np.maximum(miss, FREE))
 
 
 def fixed(labels: np.ndarray, scores: np.ndarray, threshold: float = UNTUNED) -> np.ndarray:
@@ -140,6 +143,8 @@ METHODS: dict[str, Any] = {
     "rate_match": rate_match,
     "fixed": fixed,
 }
+
+TUNES_NOTHING = ("rate_match", "fixed")  # those that take no objective
 
 
 def fit(labels: np.ndarray, scores: np.ndarray, method: str = "per_class", **options: Any) -> np.ndarray:

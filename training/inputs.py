@@ -1,6 +1,7 @@
 """What a training run is fed: images of a cache and its augmented sets, how often each, and what is done to them."""
 
 import os
+from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -44,6 +45,7 @@ class Inputs:
             raise InputError(f"augmented = {', '.join(config.augmented)}: a set is named twice")
         augmented = [open_augmented(cache, tag) for tag in config.augmented]
         self.augmented_left_out = sum(each.left_out for each in augmented)
+        self.repeated = _repeated([each.made for each in augmented])
         self.images = TrainingSet(cache, known, augmented)
         labels = self.images.labels
         self.expected = repeats(config.sampling, labels, config.repeat_threshold, config.max_copies, config.seed)
@@ -80,6 +82,9 @@ class Inputs:
         if config.augmented:
             named = ", ".join(config.augmented)
             said.append(f"With the augmented images of {named}: {len(self.images):,} training images")
+        if self.repeated:
+            same = f"Warning: {self.repeated:,} of them are the same in two of these sets"
+            said.append(f"{same}; make one anew with another --seed")
         if self.augmented_left_out:
             said.append(f"{self.augmented_left_out:,} more are left out, as they were made of images that judge here")
         if self.thinned:
@@ -104,3 +109,13 @@ class Inputs:
             f"no class is in fewer than --repeat_threshold {self.config.repeat_threshold:g} of the images (the rarest "
             f"in {rarest:.3f})"
         )
+
+
+def _repeated(sets: Sequence[Sequence[Hashable]]) -> int:
+    """How many members of the sets are in a set before as well."""
+    seen: set[Hashable] = set()
+    count = 0
+    for members in sets:
+        count += sum(member in seen for member in members)
+        seen.update(members)
+    return count

@@ -7,10 +7,12 @@ import pytest
 import sklearn
 from sklearn import metrics as reference
 
+import metrics
 from metric_formulas import bootstrap, counts, ranking
 from metrics import UNKNOWN
+from report import judging
 
-SHAPES, EACH = ((2, 3), (5, 2), (8, 3), (11, 4)), 250  # images and classes, and how many matrices of each
+SHAPES, EACH = ((2, 3), (5, 2), (8, 3), (11, 2)), 250  # images and classes, and how many matrices of each
 
 
 def case(seed, shape):
@@ -24,29 +26,30 @@ def case(seed, shape):
     return labels, scores, scores >= random.random(shape[1])
 
 
-def class_f1(truth, found):
-    """scikit-learn's F1 and positives of each column. A call takes milliseconds, so many matrices share one."""
+def class_figures(truth, found):
+    """scikit-learn's precision, recall, F1 and positives of each column, (4, columns). A call takes milliseconds, so
+    many matrices share one."""
     # A single column would be taken for two classes, 0 and 1.
     truth, found = (np.column_stack([each, each[:, :1]]) for each in (truth, found))
-    _, _, f1, support = reference.precision_recall_fscore_support(truth, found, zero_division=0)
-    return f1[:-1], support[:-1]
+    return np.array(reference.precision_recall_fscore_support(truth, found, zero_division=0))[:, :-1]
 
 
 def scikit_learns(cases):
-    """The figures of `counts.figures` of matrices of one shape, each (n,). A label that neither is nor is predicted
-    changes no F1, so unknown ones are made that; but images without a known label, and unknown labels in the Hamming
-    loss, are left out."""
+    """The figures of `counts.figures` of matrices of one shape, each (n,), and those of each class, (4, n, K).
+
+    A label that neither is nor is predicted changes no F1, so unknown ones are made that; but images without a known
+    label, and unknown labels in the Hamming loss, are left out.
+    """
     labels = np.stack([each[0] for each in cases])
     known = labels != UNKNOWN
     truth, found = (labels == 1).astype(int), (np.stack([each[1] for each in cases]) & known).astype(int)
     number, rows, classes = labels.shape
-    f1, support = (
-        each.reshape(number, classes)
-        for each in class_f1(*(each.transpose(1, 0, 2).reshape(rows, -1) for each in (truth, found)))
-    )
+    columns = (each.transpose(1, 0, 2).reshape(rows, -1) for each in (truth, found))
+    by_class = class_figures(*columns).reshape(4, number, classes)
+    _, _, f1, support = by_class
     # The labels of all classes as one column, and those of an image as one: the micro-F1, and each image's own.
-    micro = class_f1(*(each.reshape(number, -1).T for each in (truth, found)))[0]
-    own = class_f1(*(each.reshape(-1, classes).T for each in (truth, found)))[0].reshape(number, rows)
+    micro = class_figures(*(each.reshape(number, -1).T for each in (truth, found)))[2]
+    own = class_figures(*(each.reshape(-1, classes).T for each in (truth, found)))[2].reshape(number, rows)
     judged, present = known.any(axis=2), support > 0
     accuracy, hamming = np.full(number, np.nan), np.full(number, np.nan)
     for place in np.flatnonzero(judged.any(axis=1)):
@@ -61,20 +64,32 @@ def scikit_learns(cases):
         "samples_f1": (own * judged).sum(axis=1) / judged.sum(axis=1),
         "subset_accuracy": accuracy,
         "hamming_loss": hamming,
-    }
+    }, by_class
 
 
 def rankings(labels, scores):
-    """AP and AUC of each class, nan where they are not defined."""
+    """AP and AUC of each class, (K, 2), nan where they are not defined: the areas under scikit-learn's curves."""
     found = np.full((labels.shape[1], 2), np.nan)
     for column in range(labels.shape[1]):
         known = labels[:, column] != UNKNOWN
         truth, score = labels[known, column], scores[known, column]
         if truth.any():
-            found[column, 0] = reference.average_precision_score(truth, score)
+            precision, recall, _ = reference.precision_recall_curve(truth, score)
+            found[column, 0] = -np.sum(np.diff(recall) * precision[:-1])
             if not truth.all():
-                found[column, 1] = reference.roc_auc_score(truth, score)
+                found[column, 1] = reference.auc(*reference.roc_curve(truth, score)[:2])
     return found
+
+
+def calibration_error(labels, scores, bins=15):
+    """ECE by a loop over bins that are found by their borders."""
+    known = labels != UNKNOWN
+    scores, hits, error = scores[known].astype(np.float64), labels[known] == 1, 0.0
+    for number in range(bins):
+        inside = (scores >= number / bins) & (scores < (number + 1) / bins if number < bins - 1 else True)
+        if inside.any():
+            error += inside.mean() * abs(scores[inside].mean() - hits[inside].mean())
+    return error if len(scores) else np.nan
 
 
 @pytest.fixture(autouse=True)
@@ -89,27 +104,46 @@ def fast():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_thousand_matrices_in_all(shape):
     made = [case(seed, shape) for seed in range(EACH)]
-    found = [counts.figures(counts.split(counts.of_images(labels, chosen).sum(axis=0))) for labels, _, chosen in made]
-    expected = scikit_learns([(labels, chosen) for labels, _, chosen in made])
-    assert set(found[0]) == set(expected)
+    ranked = np.array([rankings(labels, scores) for labels, scores, _ in made])
+    expected, by_class = scikit_learns([(labels, chosen) for labels, _, chosen in made])
+    expected |= dict(zip(("mAP", "AUC"), np.nanmean(ranked, axis=1).T, strict=True))
+    expected["ECE"] = [calibration_error(labels, scores) for labels, scores, _ in made]
+    parts = [judging.Part(labels, scores, {"tuned": chosen}, None) for labels, scores, chosen in made]
+    found = [judging.figures(part)["tuned"] for part in parts]
+    assert set(found[0]) == set(expected) == set(judging.NAMES)
     for name, values in expected.items():
         np.testing.assert_allclose([each[name] for each in found], values, atol=1e-12, err_msg=name)
+    summaries = [metrics.summary(labels, scores, 0.5, chosen) for labels, scores, chosen in made]
+    for name in ("macro_f1", "micro_f1", "subset_accuracy", "mAP"):
+        np.testing.assert_allclose([each[name] for each in summaries], expected[name], atol=1e-12, err_msg=name)
+    names = [str(place) for place in range(shape[1])]
+    rows = [metrics.per_class(labels, scores, 0.5, names, chosen) for labels, scores, chosen in made]
+    for name, values in zip(("precision", "recall", "f1", "support", "AP"), (*by_class, ranked[..., 0]), strict=True):
+        figures = [[row[name] for row in each] for each in rows]
+        np.testing.assert_allclose(figures, values, atol=1e-12, err_msg=name)
     once = np.ones((shape[0], 1), dtype=np.float32)
-    for seed, (labels, scores, _) in enumerate(made):
-        column = slice(seed % shape[1], seed % shape[1] + 1)
-        labels, scores = labels[:, column], scores[:, column]
-        precision = ranking.Ranking(labels[:, 0], scores[:, 0]).figures(once)[0][0]
-        both = [precision, ranking.area_under_roc(labels, scores)[0]]
-        np.testing.assert_allclose(both, rankings(labels, scores)[0], atol=1e-12, err_msg=str(seed))
+    column = [ranking.Ranking(labels[:, 0], scores[:, 0]).figures(once) for labels, scores, _ in made]
+    np.testing.assert_allclose(np.array(column)[..., 0], ranked[:, 0], atol=1e-12)
     assert sum(not (labels == 1).any(axis=0).all() for labels, _, _ in made) > 50
     assert sum((labels == UNKNOWN).any() for labels, _, _ in made) > 100
+
+
+def test_scikit_learns_own_areas():
+    """The areas under the curves above are what its functions for them say, which take three times as long."""
+    for seed in range(15):
+        labels, scores, _ = case(seed, (11, 2))
+        labels, (expected, *_) = labels % 2, rankings(labels % 2, scores)
+        truth, score = labels[:, 0], scores[:, 0]
+        if truth.any() and not truth.all():
+            found = reference.average_precision_score(truth, score), reference.roc_auc_score(truth, score)
+            np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_scikit_learns_own_averages():
     """The shared calls above say what its averages say."""
     made = [case(seed, (8, 3)) for seed in range(15)]
     made = [(labels % 2, chosen) for labels, _, chosen in made]
-    expected = scikit_learns(made)
+    expected, _ = scikit_learns(made)
     for name in ("macro", "micro", "weighted", "samples"):
         values = [reference.f1_score(labels, chosen, average=name, zero_division=0) for labels, chosen in made]
         np.testing.assert_allclose(expected[f"{name}_f1"], values, atol=1e-12)
@@ -127,11 +161,11 @@ def test_a_draw_equals_the_images_indexed_anew():
         judged = bootstrap.Predicted(labels, scores >= 0.5, parts={"some": np.array([0, 2])})
         found = {name: float(value[0]) for name, value in judged.figures(weights).items()}
         drawn = labels[rows], (scores >= 0.5)[rows]
-        expected = {name: values[0] for name, values in scikit_learns([drawn]).items()}
+        expected = {name: values[0] for name, values in scikit_learns([drawn])[0].items()}
         ranked = rankings(labels[rows], scores[rows])
         # Of the four classes the last has no positive at all and counts 0 in every draw.
         expected["macro_f1"] = 0.75 * expected["macro_f1_present"]
-        part = scikit_learns([tuple(each[:, [0, 2]] for each in drawn)])
+        part = scikit_learns([tuple(each[:, [0, 2]] for each in drawn)])[0]
         expected["some"] = part["macro_f1_present"][0]
         assert found == pytest.approx(expected, abs=1e-12)
         both = bootstrap.Ranked(labels, scores).figures(weights)
@@ -140,14 +174,16 @@ def test_a_draw_equals_the_images_indexed_anew():
 
 def test_no_figure_depends_on_the_batches_or_on_the_order_of_the_images():
     labels, scores, predictions = (np.concatenate(each) for each in zip(*map(fixed, range(30)), strict=True))
-    whole = counts.of_images(labels, predictions).sum(axis=0)
+    whole = judging.figures(judging.Part(labels, scores, {"tuned": predictions}, None))["tuned"]
     for size in (1, 7, 64):
         pieces = [slice(first, first + size) for first in range(0, len(labels), size)]
-        parts = sum(counts.of_images(labels[piece], predictions[piece]).sum(axis=0) for piece in pieces)
-        np.testing.assert_allclose(parts, whole, rtol=1e-12)
-    order = np.random.default_rng(0).permutation(len(labels))
-    shuffled = ranking.area_under_roc(labels[order], scores[order])
-    np.testing.assert_array_equal(shuffled, ranking.area_under_roc(labels, scores))
+        added = sum(counts.of_images(labels[piece], predictions[piece]).sum(axis=0) for piece in pieces)
+        figures = counts.figures(counts.split(added))
+        assert figures == pytest.approx({name: whole[name] for name in figures}, abs=1e-12)
+        # The images in the order that batches of every so-many-th leave them in.
+        order = np.concatenate([np.arange(first, len(labels), size) for first in range(size)])
+        part = judging.Part(labels[order], scores[order], {"tuned": predictions[order]}, None)
+        assert judging.figures(part)["tuned"] == pytest.approx(whole, abs=1e-12)
 
 
 def fixed(seed):

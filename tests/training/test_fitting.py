@@ -16,8 +16,10 @@ def test_scores_are_stored_with_the_groups_of_their_images(tmp_path, monkeypatch
     config = SimpleNamespace(run_dir=Path(tmp_path), batch_size=2, score_scales=(1.0,), score_views="one")
     monkeypatch.setattr(fitting, "row_probabilities", lambda model, cache, places, size, views: labels[places] / 2)
     rows = {"train": np.array([0]), "val": np.array([], dtype=np.int64), "test": np.array([3, 2])}
+    described = {"cache": {"class_names": ["x", "y"], "preparation": {}}}
+    run_folder.create_run(tmp_path, described, overwrite=False)
     fitting.store_scores(config, cache, rows, None)
-    run = run_folder.Run(tmp_path, {"cache": {"class_names": ["x", "y"], "preparation": {}}})
+    run = run_folder.Run(tmp_path, described)
     assert run.splits() == ["train", "test"]
     assert run.scores("train").groups is None
     assert run.scores("test").ids == ["d", "c"] and run.scores("test").groups.tolist() == ["plate 1", "plate 2"]

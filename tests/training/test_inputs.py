@@ -1,11 +1,16 @@
 """What a run is fed, in words."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
 import train
+from data import augmented_plan
+from data.augmentation import Ranges
+from data.augmented import augmented_dir
+from data.augmented_writer import AugmentedWriter
 from data.cache import open_cache
 from data.partition import with_classes
 from training.inputs import Inputs
@@ -42,3 +47,25 @@ def test_a_part_of_the_classes_is_shown_with_as_many_negatives_as_asked(made_cac
     np.testing.assert_array_equal(small.meta["counts"]["train"]["known"], [len(rows)] * len(small.class_names))
     every = Inputs(dataclasses.replace(train.Config(), negatives=0.0), small, rows)
     assert (every.expected == 1).all() and "without any" not in "\n".join(every.words())
+
+
+def test_images_that_two_augmented_sets_hold_are_counted(made_cache, tmp_path):
+    cache = open_cache(shutil.copytree(made_cache, tmp_path / "cache", ignore=shutil.ignore_patterns("augmented")))
+    rows = cache.rows("train")
+    for tag, seed in (("one", 0), ("other", 1), ("same", 0)):
+        plan = augmented_plan.copied(cache, rows[:5], np.full(5, 2), Ranges(("rotation",)), seed)
+        writer = AugmentedWriter(augmented_dir(cache.directory, tag), overwrite=False)
+        writer.begin({"seed": seed})
+        writer.write(cache, plan.images, workers=1)
+        writer.finish(cache, plan.images, plan.labels, {})
+
+    def words(*tags):
+        return "\n".join(Inputs(dataclasses.replace(train.Config(), augmented=tags), cache, rows).words())
+
+    same = "Warning: 10 of them are the same in two of these sets; make one anew with another --seed"
+    assert same in words("one", "other", "same")
+    assert "are the same" not in words("one", "other")
+    assert augmented_plan.in_other_sets(cache, plan, "new") == {"one": 10, "same": 10}
+    assert augmented_plan.in_other_sets(cache, plan, "same") == {"one": 10}
+    (augmented_dir(cache.directory, "one") / "index.csv").write_text("damaged", encoding="utf-8")
+    assert augmented_plan.in_other_sets(cache, plan, "same") == {}

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import header
 import losses
 import train
 from data.faults import InputError
-from training import loss_setup
+from training import callbacks, loss_setup
 
 NAMES = ["Golgi", "Cytosol", "Rods"]
 
@@ -80,6 +81,48 @@ def test_weights_come_from_counts_the_header_or_a_csv(build, tmp_path):
         build(class_weights="inverse", weights_csv=path)
     with pytest.raises(InputError, match=r"positive_weights: 2 weights, but .* has 3 classes"):
         build(class_weights="by_hand", positive_weights=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("Golgi,1\nCytosol,4\nRods,9\nNucleus,2\n", r"line 5.*unknown class 'Nucleus'"),
+        ("Golgi,1\nCytosol,4\n", "no row for 'Rods'"),
+        ("Golgi,1\nCytosol,-4\nRods,9\n", r"line 3.*'-4' must be a number 0 or more"),
+        ("Golgi,1\nCytosol,nan\nRods,9\n", r"line 3.*'nan' must be a number 0 or more"),
+        ("Golgi,1\nCytosol,4\nRods,9\nGolgi,2\n", r"line 5.*class 'Golgi' is also in line 2"),
+        ("Golgi,0\nCytosol,0\nRods,0\n", None),
+    ],
+)
+def test_weights_in_a_csv_that_cannot_be_are_named(build, tmp_path, rows, message):
+    path = tmp_path / "weights.csv"
+    path.write_text(f"class,positive\n{rows}", encoding="utf-8")
+    if message is None:
+        weights = build(class_weights="by_hand", weights_csv=path)
+        assert not weights.positive_weights.any() and weights.negative_weights.all(), "negatives are learnt"
+        return
+    with pytest.raises(InputError, match=message):
+        build(class_weights="by_hand", weights_csv=path)
+
+
+def test_weights_in_the_header_that_cannot_be_are_named(build):
+    for field in ("positive_weights", "negative_weights"):
+        with pytest.raises(InputError, match=rf"{field} = .*must be 0 or more"):
+            header.check(train.Config(**{field: (1.0, -1.0, 1.0)}), "the header")
+    with pytest.raises(InputError, match="negative_weights: 4 weights"):
+        build(class_weights="by_hand", positive_weights=(1.0,) * 3, negative_weights=(1.0,) * 4)
+    with pytest.raises(InputError, match="all class weights are 0"):
+        build(class_weights="by_hand", positive_weights=(0.0,) * 3, negative_weights=(0.0,) * 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_end_the_training(monkeypatch, value):
+    logits = np.array([[0.5, value, 0.1]], np.float32)
+    monkeypatch.setattr(callbacks, "score_rows", lambda *arguments: logits)
+    cache = SimpleNamespace(labels=np.array([[1, 0, 0]], np.uint8))
+    judged = callbacks.SplitMetrics(cache, {"val": np.array([0])}, losses.build("bce"), 1, 0)
+    with pytest.raises(InputError, match="no longer finite: training diverged; lower learning_rate"):
+        judged.on_epoch_end(0, {})
 
 
 def test_losses_are_added(build):

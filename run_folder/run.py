@@ -1,12 +1,7 @@
-"""A run on disk: its config, model, scores and thresholds. A copied folder works without its cache."""
+"""The run that is read: its config, model and scores. A copied folder works without its cache."""
 
 import copy
-import hashlib
-import json
-import shutil
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +9,25 @@ import numpy as np
 
 from data.class_values import read_class_values
 from data.faults import InputError
-from data.files import read_json, write_json, written_aside
 from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
 from data.views import Views
-from decision import Decision
-
-FORMAT_VERSION = 1
-CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The scores of one split: ids (N,), probabilities (N, K) float32, labels (N, K) uint8 with 255 for unknown.
-
-    `groups` are the names (N,) of the images' groups, empty for none; None where the run did not store them.
-    """
-
-    ids: list[str]
-    scores: np.ndarray
-    labels: np.ndarray
-    groups: np.ndarray | None = None
+from run_folder.layout import (
+    CONFIG,
+    FORMAT_VERSION,
+    MODEL,
+    Scores,
+    TestFold,
+    digest,
+    read_config,
+    scores_mark,
+    scores_path,
+)
+from run_folder.thresholds_file import WithThresholds
 
 
-class Run:
+class Run(WithThresholds):
     """A finished run. Open it with `open_run`."""
 
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
@@ -69,7 +58,7 @@ class Run:
     @property
     def members(self) -> list[dict[str, str]]:
         """The runs that thresholds are chosen for, by name and by a digest of what made each."""
-        return [{"run": self.name, "digest": _digest(self.config)}]
+        return [{"run": self.name, "digest": digest(self.config)}]
 
     @property
     def class_ids(self) -> list[int]:
@@ -79,6 +68,11 @@ class Run:
         if not set(self.class_names) <= set(known):
             return list(range(len(self.class_names)))
         return [known[name] for name in self.class_names]
+
+    def test_folds(self) -> list[TestFold]:
+        """The test images in the parts that thresholds must be chosen without, one after the other, where they are val
+        images of other runs that are joined; of one run none."""
+        return []
 
     def words(self) -> list[str]:
         """What there is to say of how the scores came about, in lines."""
@@ -146,7 +140,7 @@ class Run:
         """The stored scores of a split.
 
         Raises:
-            InputError: they are missing, damaged, or not of this run's classes.
+            InputError: they are missing, damaged, or not of this split, cache and classes.
         """
         path = scores_path(self.directory, split)
         if not path.exists():
@@ -154,9 +148,14 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
-                groups = stored.get("groups")
+                groups, mark = stored.get("groups"), stored.get("mark")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} cannot be read ({error}); train the run again") from None
+        if mark is not None and str(mark) != scores_mark(self.cache, split):
+            raise InputError(
+                f"{path} holds scores of another cache, of other classes or of another split than {split}; copy it "
+                "again from where the run was trained, or train again"
+            )
         if scores.shape != labels.shape or scores.shape != (len(ids), len(self.class_names)):
             raise InputError(
                 f"{path}: ids {ids.shape}, scores {scores.shape} and labels {labels.shape} do not fit "
@@ -165,83 +164,6 @@ class Run:
         if groups is not None and groups.shape != ids.shape:
             raise InputError(f"{path}: ids {ids.shape} and groups {groups.shape} do not fit; train the run again")
         return Scores(ids.tolist(), scores, labels, groups)
-
-    @property
-    def has_thresholds(self) -> bool:
-        return (self.directory / THRESHOLDS).exists()
-
-    def thresholds(self) -> np.ndarray:
-        """The tuned thresholds, (K,) float64, in the order of the classes.
-
-        Raises:
-            InputError: thresholds.json is missing, is of other runs that were joined, names other classes, or holds
-                something else than numbers 0 to 1.
-        """
-        path = self.directory / THRESHOLDS
-        if others := self.thresholds_of_others:
-            why = "which were trained again since" if others == self.name else f"not of {self.name}"
-            raise InputError(f"{path} holds the thresholds of {others}, {why}; run thresholds.py on these runs")
-        stored = read_json(path)
-        values = stored.get("thresholds") if isinstance(stored, dict) else None
-        if not isinstance(values, dict) or set(values) != set(self.class_names):
-            raise InputError(
-                f"{path}: it must hold one threshold for each of the run's classes; run thresholds.py again"
-            )
-        for name, value in values.items():
-            # Just above 1 means that the class is never predicted.
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1.000001:
-                raise InputError(f"{path}, class {name}: {value!r} is not a threshold; it must be a number from 0 to 1")
-        return np.array([values[name] for name in self.class_names], dtype=np.float64)
-
-    def decision(self) -> Decision:
-        """How classes are predicted: `thresholds`, and whether at least one is.
-
-        Raises:
-            InputError: as for `thresholds`, or thresholds.json says something else than yes or no.
-        """
-        thresholds = self.thresholds()
-        at_least_one = (self._thresholds_file() or {}).get("at_least_one", False)
-        if not isinstance(at_least_one, bool):
-            path = self.directory / THRESHOLDS
-            raise InputError(f"{path}: at_least_one is {at_least_one!r}; it must be true or false")
-        return Decision(thresholds, at_least_one)
-
-    def save_thresholds(
-        self, thresholds: np.ndarray, method: str, details: dict[str, Any], at_least_one: bool = False
-    ) -> Path:
-        """Write thresholds.json: (K,) thresholds by class name, the rest of the decision, the method, and what else is
-        worth keeping."""
-        path = self.directory / THRESHOLDS
-        named = dict(zip(self.class_names, map(float, thresholds), strict=True))
-        decided = {"thresholds": named, "at_least_one": at_least_one}
-        made = {"method": method, **decided, "digest": _decision_digest(decided)}
-        write_json(path, {**made, "runs": self.members, **details})
-        return path
-
-    @property
-    def thresholds_of_others(self) -> str:
-        """The names of the runs that thresholds.json is for, if they are not these; else nothing."""
-        stored = self._thresholds_file()
-        runs = stored.get("runs") if stored else None
-        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
-            return ""
-        digests = sorted(str(run.get("digest")) for run in runs)
-        ours = sorted(member["digest"] for member in self.members)
-        return "" if digests == ours else " + ".join(str(run.get("run")) for run in runs)
-
-    @property
-    def thresholds_edited(self) -> bool:
-        """Whether thresholds.json is there and does not hold what `save_thresholds` wrote."""
-        stored = self._thresholds_file()
-        return self.has_thresholds and (not stored or stored.get("digest") != _decision_digest(stored))
-
-    def _thresholds_file(self) -> dict[str, Any] | None:
-        """What thresholds.json holds; None where it is missing or damaged."""
-        try:
-            stored = read_json(self.directory / THRESHOLDS)
-        except InputError:
-            return None
-        return stored if isinstance(stored, dict) else None
 
     def load_model(self) -> Any:
         """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
@@ -281,71 +203,6 @@ class Run:
         return model
 
 
-def scores_path(run_dir: Path, split: str) -> Path:
-    return Path(run_dir) / "scores" / f"{split}.npz"
-
-
-def write_scores(
-    run_dir: Path,
-    split: str,
-    ids: list[str],
-    scores: np.ndarray,
-    labels: np.ndarray,
-    groups: Sequence[str] | None = None,
-) -> None:
-    """Store the scores of a split.
-
-    Args:
-        ids: (N,). scores: probabilities (N, K). labels: (N, K) uint8 with 255 for unknown.
-        groups: (N,) names of the images' groups, empty for none; not stored where no image has any.
-    """
-    named = {} if groups is None or not any(groups) else {"groups": np.asarray(groups, dtype=np.str_)}
-    content = {"scores": scores.astype(np.float32), "labels": labels.astype(np.uint8), **named}
-    with written_aside(scores_path(run_dir, split)) as aside:
-        np.savez(aside, ids=np.asarray(ids, dtype=np.str_), **content)
-
-
-def check_free(run_dir: Path, overwrite: bool) -> bool:
-    """Whether a folder that a run is to fill holds an earlier run, which is to be replaced.
-
-    Raises:
-        InputError: it holds a run and `overwrite` is off, or holds something that is not a run.
-    """
-    run_dir = Path(run_dir)
-    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
-        return False
-    found = _run_config(run_dir)
-    if found is None:
-        raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
-    if not overwrite:
-        state = "a finished run" if found.get("finished") else "a run that did not finish"
-        raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
-    return True
-
-
-def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
-    """Make the folder of a run that starts; `finish_run` marks it whole.
-
-    Args:
-        run_dir: the folder.
-        config: `header.record`'s dict with the cache's description under "cache".
-        overwrite: whether an earlier run in this folder is replaced.
-
-    Raises:
-        InputError: as for `check_free`.
-    """
-    run_dir = Path(run_dir)
-    if check_free(run_dir, overwrite):
-        shutil.rmtree(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})
-
-
-def finish_run(run_dir: Path) -> None:
-    """Mark the run as whole; later scripts refuse it before that."""
-    write_json(Path(run_dir) / CONFIG, {**_read_config(run_dir), "finished": True})
-
-
 def open_run(run_dir: Path) -> Run:
     """Open a finished run.
 
@@ -355,7 +212,7 @@ def open_run(run_dir: Path) -> Run:
     run_dir = Path(run_dir)
     if not (run_dir / CONFIG).is_file():
         raise InputError(f"{run_dir} is not a run: it has no {CONFIG}. Train one: python train.py --run_dir {run_dir}")
-    config = _read_config(run_dir)
+    config = read_config(run_dir)
     if config.get("run_format") != FORMAT_VERSION:
         raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
     if not config.get("finished"):
@@ -365,30 +222,3 @@ def open_run(run_dir: Path) -> Run:
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
-
-
-def _decision_digest(stored: dict[str, Any]) -> str:
-    """A digest of what a person may edit in thresholds.json; without at_least_one, that of the thresholds alone."""
-    thresholds, at_least_one = stored.get("thresholds"), stored.get("at_least_one", False)
-    return _digest([thresholds, at_least_one] if at_least_one is not False else thresholds)
-
-
-def _digest(content: Any) -> str:
-    """A digest of thresholds or of a config, by which another one is known, however its file is laid out."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _run_config(run_dir: Path) -> dict[str, Any] | None:
-    """What the folder's config.json says; None where it is no run's, as other programs write such files too."""
-    try:
-        config = read_json(run_dir / CONFIG)
-    except (InputError, OSError):
-        return None
-    return config if isinstance(config, dict) and "run_format" in config else None
-
-
-def _read_config(run_dir: Path) -> dict[str, Any]:
-    config = read_json(Path(run_dir) / CONFIG)
-    if not isinstance(config, dict):
-        raise InputError(f"{Path(run_dir) / CONFIG} does not hold a run's config; restore the file or train again")
-    return config

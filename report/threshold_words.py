@@ -1,0 +1,119 @@
+"""What is said of thresholds: a row a class, what they reach, which of them are guesses, and what may be believed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import metrics
+from decision import Decision
+from report import levels, tables
+from threshold_formulas.honest import Honest
+from threshold_formulas.methods import TUNES_NOTHING
+
+FEW = 10  # below this many positives a tuned threshold is named as a guess
+FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
+ON_TEST = (
+    "Honest, each test image judged by thresholds that images of other folds chose: {figures} ({folds} folds, those of "
+    "the runs)."
+)
+ON_VAL = (
+    "Judged by thresholds that other validation images chose: {figures} ({folds} folds). The epoch was still chosen by "
+    "all of them."
+)
+EDITED = (
+    "But thresholds.json was edited by hand: if any of these images had a say in that, the tuned figures are not "
+    "honest."
+)
+
+
+def show_classes(config: Any, run: Any, scored: Any, decision: Decision, honest: Honest | None) -> None:
+    """Print a row a class, the largest first: its positives, its threshold, F1 before, after, and held out."""
+    names = run.class_names
+    before, after = (
+        metrics.per_class(
+            scored.labels, scored.scores, decision.thresholds, names, levels.predictions(run.tree, scored.scores, cuts)
+        )
+        for cuts in (0.5, decision)
+    )
+    columns = ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"]
+    apart = [] if honest is None else [f"{value:.3f}" for value in honest.class_f1]
+    rows = []
+    for place in sorted(range(len(names)), key=lambda index: -after[index]["support"]):
+        old, new = before[place], after[place]
+        cells = [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
+        rows.append([*cells, *apart[place : place + 1]])
+    title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
+    tables.show(f"Thresholds ({title})", columns + ["F1\nheld out"] * bool(apart), rows)
+
+
+def show_figures(
+    config: Any, figures: dict, honest: Honest | None, tested: Honest | None, options: dict[str, Any]
+) -> None:
+    """Say what the thresholds reach on these rows, on rows that did not choose them, and on test images that did."""
+    plain, tuned = figures["at_0.5"], figures["tuned"]
+    print(
+        f"On the validation rows: macro-F1 {plain['macro_f1']:.3f} at 0.5, {tuned['macro_f1']:.3f} at these; "
+        f"micro-F1 {plain['micro_f1']:.3f} and {tuned['micro_f1']:.3f}; "
+        f"subset accuracy {plain['subset_accuracy']:.3f} and {tuned['subset_accuracy']:.3f}."
+    )
+    if config.method == "fixed":
+        return
+    print("The second figures are optimistic: the same rows chose the thresholds.")
+    if honest:
+        found = honest.figures()
+        if config.objective == "expected_cost":
+            found["cost"] = honest.cost(options["false_alarm"], options["miss"])
+        drawn = len(honest.macro_f1)
+        spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
+        print("Honest, each row judged by thresholds that other rows chose: "
+              f"{listed(found)} ({honest.folds} folds, {spread}).")  # fmt: skip
+    if tested:
+        print(ON_TEST.format(figures=listed(tested.figures()), folds=tested.folds))
+
+
+def listed(figures: Mapping[str, Any]) -> str:
+    """`Honest.figures` in words, such as macro-F1 0.589 ± 0.006, micro-F1 0.612 ± 0.005."""
+    return ", ".join(
+        f"{text} {figures[name]['mean']:.3f}"
+        + (f" ± {figures[name]['deviation']:.3f}" if figures[name]["deviation"] is not None else "")
+        for name, text in FIGURES.items()
+        if name in figures
+    )
+
+
+def beliefs(run: Any, split: str, tuned_on: int) -> list[str]:
+    """What is to be believed of the tuned figures of a split, in sentences, from what thresholds.json holds.
+
+    Args:
+        run: with its thresholds. split: the one that is judged.
+        tuned_on: images of the split that also chose the thresholds, where several runs are joined.
+    """
+    if run.thresholds_edited:
+        return [EDITED]
+    record = run.thresholds_record()
+    try:
+        if tuned_on and "held_out_test" in record:
+            return [ON_TEST.format(figures=listed(record["held_out_test"]), folds=record["held_out_test"]["folds"])]
+        if split == "val" and record.get("held_out"):
+            return [ON_VAL.format(figures=listed(record["held_out"]), folds=record["held_out"]["folds"])]
+    except (TypeError, KeyError, ValueError):
+        return []  # people may have edited that too
+    return []
+
+
+def name_classes(config: Any, class_names: list[str], positives: np.ndarray) -> None:
+    """Name the classes with too few positives to tune a threshold on."""
+    if config.method in ("fixed", "global"):
+        return
+    by_rate = config.method in ("rate_match", "shrink")
+    counted = list(zip(class_names, positives.tolist(), strict=True))
+    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW]
+    if few:
+        guesses = "nearly those that keep the classes' rates" if by_rate else "little but guesses"
+        print(f"Fewer than {FEW} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
+    untuned = [name for name, count in counted if not count]
+    if untuned:
+        instead = "threshold 0.5" if config.objective in ("macro_f1", "micro_macro") else "predicted nowhere in val"
+        instead = "as often predicted as in training" if by_rate else instead
+        print(f"No positives in val, so {instead} and F1 counted 0: {', '.join(untuned)}")

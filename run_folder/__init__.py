@@ -1,0 +1,21 @@
+"""A run on disk: the run that is read, what it says in thresholds.json, and the folder that training writes."""
+
+from run_folder.layout import CONFIG, FORMAT_VERSION, HISTORY, MODEL, THRESHOLDS, Scores, TestFold
+from run_folder.run import Run, open_run
+from run_folder.writing import check_free, create_run, finish_run, write_scores
+
+__all__ = [
+    "CONFIG",
+    "FORMAT_VERSION",
+    "HISTORY",
+    "MODEL",
+    "THRESHOLDS",
+    "Run",
+    "Scores",
+    "TestFold",
+    "check_free",
+    "create_run",
+    "finish_run",
+    "open_run",
+    "write_scores",
+]

@@ -1,0 +1,47 @@
+"""The shell scripts with a Python that only notes what it is asked: they run to their end, and on where they were."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+NOTES = '#!/usr/bin/env bash\necho "$*" >> "$NOTES"\nprintf "On 3 images\\nValidation mAP\\nelse\\n"\n'
+
+
+def asked(script: str, folder: Path) -> list[str]:
+    """The commands that a script gives, with its work in a folder."""
+    python, notes, work = folder / "bin" / "python", folder / "notes.txt", folder / "work"
+    python.parent.mkdir(exist_ok=True)
+    work.mkdir(exist_ok=True)
+    python.write_text(NOTES, encoding="utf-8")
+    python.chmod(0o755)
+    notes.write_text("", encoding="utf-8")
+    sizes = {"LOSSES": "bce focal bce_lovasz", "SEEDS": "0", "FOLDS": "1"}
+    told = {**os.environ, **sizes, "PATH": f"{python.parent}:{os.environ['PATH']}", "NOTES": notes, "WORK": work}
+    command = ["bash", EXPERIMENTS / f"{script}.sh"]
+    done = subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return notes.read_text(encoding="utf-8").replace(str(work), "WORK").splitlines()
+
+
+@pytest.mark.parametrize(("script", "runs", "judged"), [("augmentation", 11, 0), ("losses", 6, 6), ("models", 10, 9)])
+def test_every_run_is_trained_and_judged_on_one_cache(tmp_path, script, runs, judged):
+    commands = asked(script, tmp_path)
+    trained = [each for each in commands if each.startswith("train.py")]
+    assert len(trained) == len(set(trained)) == runs
+    assert all("--overwrite --patience 0 --train_metrics_every 0" in each for each in trained)
+    assert sum(each.startswith("evaluate.py") for each in commands) == judged
+    made = [each for each in commands if each.startswith(("-m data.synthetic", "preprocess.py"))]
+    assert made[0].startswith("-m data.synthetic") and made[1].startswith("preprocess.py") and "--size" in made[1]
+    assert commands[-1].startswith((f"experiments/{script}_table.py", "-"))
+
+
+def test_what_is_there_is_not_made_again(tmp_path):
+    (tmp_path / "work" / "cache").mkdir(parents=True)
+    (tmp_path / "work" / "cnn" / "scores").mkdir(parents=True)
+    (tmp_path / "work" / "cnn" / "scores" / "test.npz").touch()
+    commands = asked("models", tmp_path)
+    assert not any(each.startswith(("-m data.synthetic", "preprocess.py")) for each in commands)
+    assert not any("--run_dir WORK/cnn " in each for each in commands if each.startswith("train.py"))
