@@ -1,8 +1,6 @@
 """The look that all charts share: one font size, quiet axes, colours that colour-blind readers can tell apart."""
 
-import itertools
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,6 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GRAY = (
     "#CC79A7",
     "#767676",
 )
-# Light that adds up: channels named so have these colours, others take what is left of the palette.
-LIGHTS = {
-    "red": "#FF0000",
-    "green": "#00FF00",
-    "blue": "#0000FF",
-    "yellow": "#FFFF00",
-    "cyan": "#00FFFF",
-    "magenta": "#FF00FF",
-    "gray": "#FFFFFF",
-}
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
 LOOK = {
     "font.size": 10,
@@ -62,13 +50,6 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tupl
     matplotlib.rcParams.update(LOOK)
     drawn = Figure(figsize=(width, height), dpi=130, layout="constrained")
     return drawn, drawn.subplots(rows, columns)
-
-
-def channel_colours(names: Sequence[str]) -> dict[str, str]:
-    """The colour of each channel's light: its own where its name is one, else the first that no other has."""
-    free = [colour for name, colour in LIGHTS.items() if name not in {other.casefold() for other in names}]
-    palette = itertools.cycle(free or LIGHTS.values())
-    return {name: LIGHTS.get(name.casefold()) or next(palette) for name in names}
 
 
 def save(drawn: Figure, path: Path) -> None:
