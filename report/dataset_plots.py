@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import to_rgb
 
-from report import style
+from report import style, thumbnails
 
 LONGEST_NAME = 34  # characters before a class name is cut
 COLUMNS = 6
@@ -123,11 +122,11 @@ def draw_preview(
     axes.set_position((0, 0, 1, 1))
     axes.set_axis_off()
     axes.text(MARGIN, HEADING / 2, "What a model will see", fontweight="bold", fontsize=11, va="center")
-    colours = style.channel_colours(channels) if apart else {}
+    colours = thumbnails.channel_colours(channels) if apart else {}
     for place, (pixels, name, names) in enumerate(zip(images, ids, labels, strict=True)):
         left, top = MARGIN + place % columns * cell[0], HEADING + place // columns * cell[1] + 0.2
         side = cell[0] - MARGIN
-        shown = composed(pixels, list(colours.values())) if apart else pixels
+        shown = thumbnails.rgb(pixels, channels if apart else ())
         _show(axes, shown, left, top, side)
         axes.text(left, top - 0.06, shortened(name, 28), fontsize=8, fontweight="bold")
         if apart:
@@ -136,12 +135,6 @@ def draw_preview(
         axes.text(left, top + side + strip + 0.06, text, va="top", fontsize=7, color=colour)
     axes.set(xlim=(0, cell[0] * columns + MARGIN), ylim=(cell[1] * rows + HEADING, 0), aspect="equal")
     style.save(figure, path)
-
-
-def composed(pixels: np.ndarray, colours: Sequence[str]) -> np.ndarray:
-    """Channels (H, W, C) uint8 as the light of their colours, added up: (H, W, 3) uint8."""
-    weights = np.array([to_rgb(colour) for colour in colours])
-    return np.rint(pixels @ weights).clip(0, 255).astype(np.uint8)
 
 
 def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left: float, top: float) -> None:
@@ -156,7 +149,7 @@ def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left:
 
 
 def _show(axes: Any, pixels: np.ndarray, left: float, top: float, side: float) -> None:
-    shown = pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
+    shown = thumbnails.rgb(pixels)
     # What is not square keeps its aspect ratio, in the middle of the square.
     height, width = (side * length / max(shown.shape[:2]) for length in shown.shape[:2])
     left, top = left + (side - width) / 2, top + (side - height) / 2

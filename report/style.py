@@ -1,12 +1,14 @@
 """The look that all charts share: one font size, quiet axes, colours that colour-blind readers can tell apart."""
 
-import itertools
+import math
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from data.files import written_aside
@@ -21,17 +23,8 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GRAY = (
     "#CC79A7",
     "#767676",
 )
-# Light that adds up: channels named so have these colours, others take what is left of the palette.
-LIGHTS = {
-    "red": "#FF0000",
-    "green": "#00FF00",
-    "blue": "#0000FF",
-    "yellow": "#FFFF00",
-    "cyan": "#00FFFF",
-    "magenta": "#FF00FF",
-    "gray": "#FFFFFF",
-}
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+SMALL_CHARTS_A_ROW = 5
 LOOK = {
     "font.size": 10,
     "axes.titlesize": 11,
@@ -64,11 +57,29 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tupl
     return drawn, drawn.subplots(rows, columns)
 
 
-def channel_colours(names: Sequence[str]) -> dict[str, str]:
-    """The colour of each channel's light: its own where its name is one, else the first that no other has."""
-    free = [colour for name, colour in LIGHTS.items() if name not in {other.casefold() for other in names}]
-    palette = itertools.cycle(free or LIGHTS.values())
-    return {name: LIGHTS.get(name.casefold()) or next(palette) for name in names}
+def small_charts(
+    headings: Sequence[str], cell: tuple[float, float], margin: tuple[float, float]
+) -> tuple[Figure, list[Any]]:
+    """A figure of small charts side by side, a heading each; ticks are named at the left and at the bottom alone.
+
+    Args:
+        headings: n texts; long ones are broken and shortened.
+        cell: width and height of each chart, inches. margin: of what stands around them.
+
+    Returns:
+        The figure and n axes.
+    """
+    across = min(SMALL_CHARTS_A_ROW, len(headings))
+    down = math.ceil(len(headings) / across)
+    drawn, axes = figure(cell[0] * across + margin[0], cell[1] * down + margin[1], columns=across, rows=down)
+    cells = list(np.atleast_1d(axes).ravel())
+    for place, (one, heading) in enumerate(zip(cells, headings, strict=False)):
+        one.set_title(textwrap.fill(textwrap.shorten(heading, 58, placeholder="…"), 29), fontsize=8, pad=12)
+        named = {"labelleft": place % across == 0, "labelbottom": place + across >= len(headings)}
+        one.tick_params(labelsize=7, length=2, **named)
+    for one in cells[len(headings) :]:
+        one.set_visible(False)
+    return drawn, cells[: len(headings)]
 
 
 def save(drawn: Figure, path: Path) -> None:

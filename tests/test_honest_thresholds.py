@@ -11,6 +11,7 @@ import run_folder
 import thresholds
 from data.faults import InputError
 from joined_runs import open_runs
+from report import charts
 
 NAMES = ["Golgi", "Rods", "Nucleus"]
 COUNT, FOLDS = 90, 3
@@ -40,7 +41,7 @@ def make(directory, number: int, tested: bool = False, groups=None):
 
 @pytest.fixture(autouse=True)
 def no_charts(monkeypatch):
-    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+    monkeypatch.setattr(charts, "draw", lambda *arguments: [])
 
 
 def judged(dirs, **options) -> str:

@@ -71,11 +71,3 @@ def test_channels_are_shown_composed_and_apart(tmp_path):
     for composed, apart in (((180, 180, 0), (180, 180, 180)), ((180, 255, 0), (77, 77, 77))):
         assert (pixels == composed).all(axis=-1).sum() > 3000
         assert (pixels == apart).all(axis=-1).sum() > 1000
-
-
-def test_colours_of_light_add_up():
-    pixels = np.array([[[10, 20, 30, 40]]], dtype=np.uint8)
-    colours_of = style.channel_colours(["red", "green", "blue", "yellow"])
-    assert dataset_plots.composed(pixels, list(colours_of.values())).tolist() == [[[50, 60, 30]]]
-    assert list(style.channel_colours(["dapi", "Green", "gfp"]).values()) == ["#FF0000", "#00FF00", "#0000FF"]
-    assert len(style.channel_colours([f"c{number}" for number in range(12)])) == 12
