@@ -14,11 +14,8 @@ import header
 from header import NonNegativeInt, Seed
 
 if TYPE_CHECKING:
-    from report.judging import Part
-    from report.page import Chart
-    from run_folder import Run, Scores
-
-JUDGED_FIRST = ("test", "val", "train")
+    from report.evaluation import Evaluation
+    from run_folder import Run
 
 
 @dataclass(frozen=True)
@@ -29,67 +26,38 @@ class Config:
     compare_with: tuple[Path, ...] = ()  # other runs, each judged on the images that it has in common with run_dirs
     draws: NonNegativeInt = 1000  # of images with replacement, for the 95 % intervals; 0: no intervals
     seed: Seed = 0  # of the draws
+    gallery: NonNegativeInt = 4  # images of each kind (found, missed, false alarms) and class in the page; 0: none
+    cache_dir: Path | None = None  # where the gallery's images are; None: the cache that the run was trained on
 
 
 def main(config: Config) -> None:
     import joined_runs
     import run_folder
-    from data.faults import InputError
+    from data.files import write_text
     from decision import decided
-    from report import class_tables, comparison, judging, levels, page, reliability
+    from report import charts, class_tables, evaluation, gallery, page
 
     run = joined_runs.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
     choices = threshold_choices(run, config.thresholds_dir)
-    scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
-    if not scored:
-        raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
-    judged = next(split for split in JUDGED_FIRST if split in scored)
-
-    tuned_on = tuned_on_judged(run, judged, choices)
     for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
-    figures, classes = computed(run, scored, choices)
-    parts = {split: judging.part_of(run, stored, choices) for split, stored in scored.items()}
-    more = judging.judged(run, parts, classes, judged, config.draws, config.seed)
-    drawn = (config.draws, config.seed)
-    beside = [comparison.compared(run, parts[judged], scored[judged].ids, each, judged, *drawn) for each in others]
-    show_summary(run, figures)
-    judging.show(judged, figures, more)
-    class_tables.show(judged, classes[judged])
-    comparison.show(run, judged, beside)
-    by_level = level_figures(run, scored, choices) if run.tree else {}
-    if by_level:
-        levels.show(judged, by_level[judged], {row["class"] for row in classes[judged]["0.5"]})
-    told = [*judging.words(judged, figures, more), *comparison.words(run, beside)]
-    said = page.sentences(judged, figures, len(classes[judged]["0.5"]), run.warnings, tuned_on, told)
-    print("\n".join(said))
+    found = evaluation.evaluate(run, choices, others, config.draws, config.seed)
+    said = sentences(found)
+    show(found, said)
     if "tuned" not in choices:
         print("This run has no tuned thresholds; for those: ", end="")
         header.next_command("thresholds.py", run_dirs=config.run_dirs)
 
-    calibrations = calibrated(run, scored)
-    print(reliability.reading(calibrations[judged], judged))
-    named = {
-        split: {**each, "class_ECE": dict(zip(run.class_names, each["class_ECE"].tolist(), strict=False))}
-        for split, each in calibrations.items()
-    }
-    one = decided(choices.get("tuned", 0.5)).at_least_one
-    tree = {"levels": by_level} if by_level else {}
-    record = {
-        "calibration": named,
-        "at_least_one": one,
-        **tree,
-        **more,
-        "comparisons": beside,
-        "warnings": run.warnings,
-    }
-    write_metrics(output_dir, judged, figures, classes, {**record, **header.record(config)})
-    class_tables.write(output_dir / "per_class.csv", judged, classes[judged])
-    charts = draw(output_dir, run, judged, scored[judged], classes[judged], parts[judged], calibrations[judged])
-    shown = {"levels": by_level.get(judged, {}), "more": more, "comparisons": beside}
-    write_page(output_dir, run, judged, figures, classes[judged], charts, said, shown)
+    write_metrics(output_dir, found, header.record(config))
+    class_tables.write(output_dir / "per_class.csv", found.split, found.rows)
+    cache, problem = gallery.cache_of(run, config.cache_dir)
+    images = gallery.gallery(found, config.gallery, cache, problem)
+    drawn = charts.draw(output_dir, found, config.thresholds_dir or run.directory, cache)
+    write_text(output_dir / "index.html", page.render(found, drawn, said, images))
+    if config.gallery and problem:
+        print(problem)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
     header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
@@ -103,58 +71,30 @@ def threshold_choices(run: "Run", thresholds_dir: Path | None) -> dict[str, Any]
     return {"0.5": 0.5}
 
 
-def tuned_on_judged(run: "Run", judged: str, choices: dict[str, Any]) -> int:
-    """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
-    if judged == "val" or "tuned" not in choices or "val" not in run.splits():
-        return 0
-    return len(set(run.scores(judged).ids) & set(run.scores("val").ids))
+def sentences(found: "Evaluation") -> list[str]:
+    """What the figures say, for someone who reads nothing else."""
+    from report import comparison, judging, page
+
+    told = [
+        *judging.words(found.split, found.figures, found.more),
+        *comparison.words(found.run, found.comparisons),
+    ]
+    classes = len(found.rows["0.5"])
+    return page.sentences(found.split, found.figures, classes, found.run.warnings, found.tuned_on, told)
 
 
-def computed(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -> tuple[dict, dict]:
-    """The figures of all splits.
+def show(found: "Evaluation", said: list[str]) -> None:
+    """Print the tables and the sentences."""
+    from report import class_tables, comparison, judging, levels, reliability
 
-    Returns:
-        split → choice of thresholds → `metrics.summary` and `judging.figures`; and
-        split → choice of thresholds → the rows of `metrics.per_class` with "training_images", the largest class first.
-
-    Raises:
-        InputError: a score is nan.
-    """
-    from data.faults import InputError
-    from report import judging, levels
-
-    figures: dict = {}
-    classes: dict = {}
-    training = run.training_counts
-    for split, stored in scored.items():
-        given = (run.tree, stored.labels, stored.scores)
-        try:
-            found = judging.figures(judging.part_of(run, stored, choices))
-            figures[split] = {
-                name: {**levels.class_summary(*given, cuts), **found[name]} for name, cuts in choices.items()
-            }
-            rows = {name: levels.class_rows(*given, cuts, run.class_names) for name, cuts in choices.items()}
-        except ValueError as error:
-            raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
-        order = sorted(range(len(rows["0.5"])), key=lambda index: -int(training[index]))
-        classes[split] = {
-            name: [{"training_images": int(training[index]), **found[index]} for index in order]
-            for name, found in rows.items()
-        }
-    return figures, classes
-
-
-def level_figures(run: "Run", scored: dict[str, "Scores"], choices: dict[str, Any]) -> dict[str, dict[str, list]]:
-    """Split → choice of thresholds → `report.levels.level_figures`."""
-    from report import levels
-
-    return {
-        split: {
-            name: levels.level_figures(run.tree, stored.labels, stored.scores, cuts, run.class_names)
-            for name, cuts in choices.items()
-        }
-        for split, stored in scored.items()
-    }
+    show_summary(found.run, found.figures)
+    judging.show(found.split, found.figures, found.more)
+    class_tables.show(found.split, found.rows)
+    comparison.show(found.run, found.split, found.comparisons)
+    if found.by_level:
+        levels.show(found.split, found.by_level[found.split], {row["class"] for row in found.rows["0.5"]})
+    print("\n".join(said))
+    print(reliability.reading(found.part.calibration, found.split))
 
 
 def show_summary(run: "Run", figures: dict) -> None:
@@ -179,20 +119,14 @@ def show_summary(run: "Run", figures: dict) -> None:
     )
 
 
-def calibrated(run: "Run", scored: dict[str, "Scores"]) -> dict:
-    """split → `metrics.calibration` of the classes, without the nodes of a tree above them."""
-    import metrics
+def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -> None:
+    """Write metrics.json; what is not defined, such as the AP of a class without positives, is null.
 
-    classes = run.tree.classes if run.tree else len(run.class_names)
-    return {
-        split: metrics.calibration(stored.labels[:, :classes], stored.scores[:, :classes])
-        for split, stored in scored.items()
-    }
-
-
-def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, record: dict) -> None:
-    """Write metrics.json; what is not defined, such as the AP of a class without positives, is null."""
+    Args:
+        made: `header.record`.
+    """
     from data.files import write_json
+    from decision import decided
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -201,86 +135,24 @@ def write_metrics(output_dir: Path, judged: str, figures: dict, classes: dict, r
             return [plain(item) for item in value]
         return None if isinstance(value, float) and value != value else value
 
-    content = {"judged_split": judged, "splits": figures, "classes": classes, **record}
-    write_json(output_dir / "metrics.json", plain(content))
-
-
-def draw(
-    output_dir: Path, run: "Run", split: str, stored: "Scores", classes: dict, part: "Part", calibration: dict
-) -> list["Chart"]:
-    """Draw the charts of the judged split."""
-    from report import cooccurrence, plots, reliability
-    from report.page import Chart
-
-    charts = [
-        Chart(
-            output_dir / "precision_recall.png",
-            "Precision and recall by class",
-            "The largest class is on top. A class with high precision and low recall is predicted too seldom: a lower "
-            "threshold, a higher weight in the loss or more images help.",
-        ),
-        Chart(
-            output_dir / "counts.png",
-            "Found, missed and false alarms by class",
-            "Images of each class on a logarithmic axis. A good class has its green dot right and the others far left.",
-        ),
-        Chart(
-            output_dir / "precision_recall_curves.png",
-            "What other thresholds would give",
-            "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out.",
-        ),
-        Chart(
-            output_dir / "reliability.png",
-            "Whether scores are probabilities",
-            reliability.reading(calibration, split) + " Points below the dotted line are scores that promise too much, "
-            "as weights on positives make them. Thresholds are tuned behind that: predictions do not suffer from it.",
-        ),
-    ]
-    plots.precision_recall_bars(classes, split, charts[0].path)
-    plots.count_dots(classes, split, charts[1].path)
-    positions = {name: index for index, name in enumerate(run.class_names)}
-    columns = [positions[row["class"]] for row in classes["0.5"]]
-    plots.precision_recall_curves(stored.labels, stored.scores, classes, columns, charts[2].path)
-    reliability.draw(calibration, classes["0.5"], columns, split, charts[3].path)
-    if len(columns) > 1:
-        found = cooccurrence.pairs(part.labels, part.predictions[list(classes)[-1]])
-        path = output_dir / "cooccurrence.png"
-        cooccurrence.draw(found, classes["0.5"], columns, split, path)
-        reading = cooccurrence.reading(found, run.class_names)
-        charts.append(Chart(path, "Labels together, in truth and as predicted", reading))
-    learning = run.directory / "learning_curves.png"
-    if learning.exists():
-        charts.append(
-            Chart(learning, "Learning curves", "Loss and metrics after each epoch; the line marks the best epoch.")
-        )
-    return charts
-
-
-def write_page(
-    output_dir: Path,
-    run: "Run",
-    split: str,
-    figures: dict,
-    classes: dict,
-    charts: list["Chart"],
-    said: list[str],
-    shown: dict,
-) -> None:
-    """Write index.html."""
-    from data.files import write_text
-    from report import page
-
-    made_by = {
-        **run.config.get("config", {}),
-        **({"joined": " ".join(run.words())} if run.words() else {}),
-        "trained": run.config.get("created", ""),
-        "versions": ", ".join(f"{name} {version}" for name, version in run.config.get("versions", {}).items()),
-        "commit": run.config.get("git_commit") or "not in a git repository",
+    names = found.run.class_names
+    calibrations = {split: part.calibration for split, part in found.parts.items()}
+    content = {
+        "judged_split": found.split,
+        "splits": found.figures,
+        "classes": found.classes,
+        "calibration": {
+            split: {**each, "class_ECE": dict(zip(names, each["class_ECE"].tolist(), strict=False))}
+            for split, each in calibrations.items()
+        },
+        "at_least_one": decided(found.choices.get("tuned", 0.5)).at_least_one,
+        **({"levels": found.by_level} if found.by_level else {}),
+        **found.more,
+        "comparisons": found.comparisons,
+        "warnings": found.run.warnings,
+        **made,
     }
-    write_text(
-        output_dir / "index.html",
-        page.render(run.name, split, figures, classes, charts, made_by, said, **shown),
-    )
+    write_json(output_dir / "metrics.json", plain(content))
 
 
 if __name__ == "__main__":

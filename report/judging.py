@@ -1,6 +1,7 @@
 """All figures of a run with what is needed to read them: 95 % intervals, and what the classes' own rates would give."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,11 @@ class Part:
         units = bootstrap.group_units(self.groups)
         return units if units.max(initial=-1) + 1 < len(units) else None
 
+    @functools.cached_property
+    def calibration(self) -> dict[str, Any]:
+        """`metrics.calibration` of its scores."""
+        return metrics.calibration(self.labels, self.scores)
+
 
 def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
     """What is judged of a run's stored scores: of a run over a tree, its classes alone."""
@@ -76,7 +82,7 @@ def figures(part: Part) -> dict[str, dict[str, float]]:
     common = {
         "mAP": metrics.mean_average_precision(part.labels, part.scores),
         "AUC": float(np.mean(areas[~np.isnan(areas)])) if not np.isnan(areas).all() else float("nan"),
-        "ECE": metrics.calibration(part.labels, part.scores)["ECE"],
+        "ECE": part.calibration["ECE"],
     }
     found = {}
     for choice, chosen in part.predictions.items():

@@ -1,6 +1,8 @@
 """The report as one HTML file that opens without a network, and the sentences that begin it."""
 
 import base64
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ TUNED = (
     "No run that scored an image had trained on it or chosen its epoch by it. But {count:,} of the images also chose "
     "the thresholds, as val images of other runs: the tuned figures are optimistic, those at 0.5 and mAP are honest."
 )
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 WARNED = (
     "They chose neither epoch nor thresholds. Whether these figures hold for new images depends on what was warned of:"
 )
@@ -91,59 +94,124 @@ def between(span: Sequence[float] | None, each: Callable[[float], str] = number)
 
 
 def render(
-    name: str,
-    split: str,
-    figures: dict[str, dict[str, dict[str, float]]],
-    by_thresholds: dict[str, list[dict[str, Any]]],
-    charts: list[Chart],
-    made_by: dict[str, Any],
+    found: Any,
+    charts: Sequence[Chart],
     said: Sequence[str],
-    levels: dict[str, list[dict[str, Any]]] | None = None,
-    more: dict[str, Any] | None = None,
-    comparisons: Sequence[dict[str, Any]] = (),
+    gallery: Any,
+    overlays: Any = None,
 ) -> str:
-    """The page as HTML: text escaped, charts inside, nothing loaded from elsewhere.
+    """The page as HTML: text escaped, charts and images inside, nothing loaded from elsewhere.
 
     Args:
-        name: of the run.
-        split: the one that is judged.
-        figures: split → "0.5" or "tuned" → `metrics.summary` and `report.judging.figures`.
-        by_thresholds: "0.5" or "tuned" → the rows of `metrics.per_class`, with "training_images" added, in their order.
+        found: a `report.evaluation.Evaluation`.
         charts: what is drawn below the tables.
-        made_by: names and values that describe how the run was made.
         said: what begins it, see `sentences`.
-        levels: "0.5" or "tuned" → `report.levels.level_figures`, of a run over a tree.
-        more: `report.judging.judged`; None for no intervals, sizes and baseline.
-        comparisons: of `report.comparison.compared`.
+        gallery: a `report.gallery.Gallery`.
+        overlays: what overlays.html.j2 shows; None for no such section.
     """
-    import jinja2
+    from markupsafe import Markup
 
     from report import judging
 
-    environment = jinja2.Environment(
+    here = Path(__file__).parent
+    script = (here / "page.js").read_text(encoding="utf-8")
+    rows = list(zip(*found.rows.values(), strict=True))
+    sizes = {name: each["size"] for each in found.more["class_sizes"] for name in each["classes"]}
+    return environment().get_template(TEMPLATE).render(
+        name=found.run.name,
+        split=found.split,
+        sentences=said,
+        tiles=tiles(found),
+        figures=found.figures,
+        thresholds=list(found.rows),
+        rows=rows,
+        places={versions[0]["class"]: place for place, versions in enumerate(rows)},
+        sizes=sizes,
+        gallery=gallery,
+        charts=charts,
+        levels=list(zip(*found.by_level.get(found.split, {}).values(), strict=True)),
+        more=found.more,
+        names=judging.NAMES,
+        signed=signed,
+        comparisons=found.comparisons,
+        made_by=made_by(found.run),
+        settings=found.run.config.get("config", {}),
+        overlays=overlays,
+        style=Markup((here / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    )  # fmt: skip
+
+
+def environment() -> Any:
+    """Where templates of this folder become pages: what they are given is escaped, and shown without characters that
+    no page may hold."""
+    import jinja2
+
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=printable,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent, embedded=embedded, signed=signed, between=between)
-    rows = list(zip(*by_thresholds.values(), strict=True))
-    return environment.get_template(TEMPLATE).render(
-        name=name,
-        split=split,
-        sentences=said,
-        figures=figures,
-        thresholds=list(by_thresholds),
-        rows=rows,
-        charts=charts,
-        levels=list(zip(*(levels or {}).values(), strict=True)),
-        more=more,
-        names=judging.NAMES,
-        signed=signed,
-        comparisons=comparisons,
-        made_by=made_by,
+    made.filters.update(
+        number=number, percent=percent, embedded=embedded, signed=signed, between=between, setting=setting
     )
+    return made
+
+
+def printable(value: Any) -> Any:
+    """Text with \N{REPLACEMENT CHARACTER} for control characters and halves of characters; all else as it is."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
+
+
+def tiles(found: Any) -> list[dict[str, str]]:
+    """The main figures of the judged split: what each is, its value, its interval, and what guessing would give."""
+    spans = found.more["intervals"]
+    kind = "groups" if "groups" in spans else "images"
+    made = []
+    for key, name, meaning, each in TILES:
+        span = spans.get(kind, {}).get(found.choice, {}).get(key)
+        made.append(
+            {
+                "name": name,
+                "meaning": meaning,
+                "value": each(found.figures[found.split][found.choice][key]),
+                "interval": between(span, each) if span else "",
+                "guess": each(found.more["baseline"][key]),
+            }
+        )
+    return made
+
+
+def made_by(run: Any) -> dict[str, str]:
+    """What made a run, beside its settings."""
+    versions = run.config.get("versions", {})
+    return {
+        **({"joined": " ".join(run.words())} if run.words() else {}),
+        "trained": run.config.get("created", ""),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "commit": run.config.get("git_commit") or "not in a git repository",
+    }
+
+
+def setting(value: Any) -> str:
+    """A value of a header as one would type it."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(setting, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+TILES = (  # figure, its name, what it means, and how its value is written
+    ("macro_f1", "macro-F1", "every class counts the same", number),
+    ("micro_f1", "micro-F1", "every label counts the same", number),
+    ("subset_accuracy", "every label right", "share of the images (subset accuracy)", percent),
+    ("mAP", "mAP", "needs no threshold", number),
+)
 
 
 def embedded(path: Path) -> str:

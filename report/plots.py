@@ -18,7 +18,6 @@ from report import style
 ClassRows = dict[str, list[dict[str, Any]]]
 
 MOST_CLASSES = 100  # of more classes, the first and the last half of this are drawn
-CURVES_A_ROW = 5
 MOST_TICKS = 11  # of a panel half a page wide
 CURVE_POINTS = 200  # of more positives, this many are drawn
 COLOURS = {"0.5": style.SKY, "tuned": style.BLUE}
@@ -27,8 +26,9 @@ COUNTS = {  # name → colour, marker
     "TP": (style.GREEN, "o"),
     "FP": (style.ORANGE, "^"),
     "FN": (style.VERMILION, "s"),
+    "TN": (style.GRAY, "D"),
 }
-COUNT_NAMES = {"TP": "TP (found)", "FP": "FP (false alarm)", "FN": "FN (missed)"}
+COUNT_NAMES = {"TP": "TP (found)", "FP": "FP (false alarm)", "FN": "FN (missed)", "TN": "TN (rightly left out)"}
 
 
 def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> None:
@@ -53,20 +53,20 @@ def precision_recall_bars(by_thresholds: ClassRows, split: str, path: Path) -> N
 
 
 def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
-    """TP, FP and FN of each class as dots on a logarithmic axis with a place for 0; a panel a choice of thresholds.
+    """TP, FP, FN and TN of each class as dots on a logarithmic axis with a place for 0; a panel a choice of thresholds.
 
     Each stands a little above or below the others, so that equal counts are all seen.
     """
     by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
     rows = next(iter(by_thresholds.values()))
-    figure, axes = style.figure(10, class_height(len(rows), 0.32), columns=len(by_thresholds))
+    figure, axes = style.figure(10, class_height(len(rows), 0.4), columns=len(by_thresholds))
     axes = np.atleast_1d(axes)
     largest = max(row[count] for given in by_thresholds.values() for row in given for count in COUNTS)
     for one, (name, given) in zip(axes, by_thresholds.items(), strict=True):
-        ends = [[row[count] for count in COUNTS] for row in given]
+        ends = [[row[count] for count in ("TP", "FP", "FN")] for row in given]
         places = np.arange(len(given))
         one.hlines(places, np.min(ends, axis=1), np.max(ends, axis=1), color="0.8", linewidth=1.5, zorder=1)
-        for offset, (count, (colour, marker)) in zip((-0.27, 0, 0.27), COUNTS.items(), strict=True):
+        for offset, (count, (colour, marker)) in zip((-0.27, -0.09, 0.09, 0.27), COUNTS.items(), strict=True):
             values = [row[count] for row in given]
             one.scatter(values, places + offset, s=18, color=colour, marker=marker, label=COUNT_NAMES[count], zorder=2)
         one.set_xscale("symlog", linthresh=1, linscale=0.5)
@@ -77,7 +77,7 @@ def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
         one.minorticks_off()
         one.grid(axis="y", visible=False)
     class_axes(axes, rows, split)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     style.save(figure, path)
 
 
@@ -124,18 +124,11 @@ def precision_recall_curves(
     """
     by_thresholds = {name: drawn_of(rows) for name, rows in by_thresholds.items()}
     columns = drawn_of(columns)
-    across = min(CURVES_A_ROW, len(columns))
-    down = math.ceil(len(columns) / across)
-    figure, axes = style.figure(2.1 * across + 0.3, 2.15 * down + 0.7, columns=across, rows=down)
-    cells = np.atleast_1d(axes).ravel()
-    for position, column in enumerate(columns):
+    names = [row["class"] for row in next(iter(by_thresholds.values()))]
+    figure, cells = style.small_charts(names, cell=(2.1, 2.15), margin=(0.3, 0.7))
+    for position, (axes, column) in enumerate(zip(cells, columns, strict=True)):
         points = {name: rows[position] for name, rows in by_thresholds.items()}
-        curve_cell(cells[position], labels[:, column], scores[:, column], points)
-        cells[position].tick_params(
-            labelsize=7, length=2, labelleft=position % across == 0, labelbottom=position + across >= len(columns)
-        )
-    for cell in cells[len(columns) :]:
-        cell.set_visible(False)
+        curve_cell(axes, labels[:, column], scores[:, column], points)
     figure.supxlabel("recall", fontsize=9)
     figure.supylabel("precision", fontsize=9)
     handles = [Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="chance")]
@@ -162,8 +155,6 @@ def curve_cell(axes: Any, labels: np.ndarray, scores: np.ndarray, points: dict[s
         axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=7, color="0.35")
     else:
         axes.text(0.5, 0.5, "no positives", ha="center", va="center", color="0.4", fontsize=8)
-    heading = textwrap.shorten(row["class"], 58, placeholder="…")
-    axes.set_title(textwrap.fill(heading, 29), fontsize=8, pad=12)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
 
 

@@ -1,10 +1,14 @@
 """The look that all charts share: one font size, quiet axes, colours that colour-blind readers can tell apart."""
 
+import math
+import textwrap
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from data.files import written_aside
@@ -20,6 +24,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GRAY = (
     "#767676",
 )
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+SMALL_CHARTS_A_ROW = 5
 LOOK = {
     "font.size": 10,
     "axes.titlesize": 11,
@@ -50,6 +55,31 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tupl
     matplotlib.rcParams.update(LOOK)
     drawn = Figure(figsize=(width, height), dpi=130, layout="constrained")
     return drawn, drawn.subplots(rows, columns)
+
+
+def small_charts(
+    headings: Sequence[str], cell: tuple[float, float], margin: tuple[float, float]
+) -> tuple[Figure, list[Any]]:
+    """A figure of small charts side by side, a heading each; ticks are named at the left and at the bottom alone.
+
+    Args:
+        headings: n texts; long ones are broken and shortened.
+        cell: width and height of each chart, inches. margin: of what stands around them.
+
+    Returns:
+        The figure and n axes.
+    """
+    across = min(SMALL_CHARTS_A_ROW, len(headings))
+    down = math.ceil(len(headings) / across)
+    drawn, axes = figure(cell[0] * across + margin[0], cell[1] * down + margin[1], columns=across, rows=down)
+    cells = list(np.atleast_1d(axes).ravel())
+    for place, (one, heading) in enumerate(zip(cells, headings, strict=False)):
+        one.set_title(textwrap.fill(textwrap.shorten(heading, 58, placeholder="…"), 29), fontsize=8, pad=12)
+        named = {"labelleft": place % across == 0, "labelbottom": place + across >= len(headings)}
+        one.tick_params(labelsize=7, length=2, **named)
+    for one in cells[len(headings) :]:
+        one.set_visible(False)
+    return drawn, cells[: len(headings)]
 
 
 def save(drawn: Figure, path: Path) -> None:

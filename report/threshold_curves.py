@@ -1,7 +1,5 @@
 """thresholds.png: F1 against the threshold, a small chart a class, and the threshold that was chosen."""
 
-import math
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from report import style
 from report.plots import drawn_of
 
 FILE = "thresholds.png"
-ACROSS = 5
 POINTS = 241  # of a curve
 LOGIT = 7.0  # the axis ends at this logit, a probability of 0.001, and its negative; what lies beyond is drawn there
 TICKS = (0.01, 0.5, 0.99)
@@ -39,28 +36,19 @@ def draw(
     """
     positives = (labels == 1).sum(axis=0)
     order = drawn_of(np.argsort(-positives, kind="stable").tolist())
-    across = min(ACROSS, len(order))
-    down = math.ceil(len(order) / across)
-    figure, axes = style.figure(2.1 * across + 0.6, 1.75 * down + 0.9, columns=across, rows=down)
-    cells = np.atleast_1d(axes).ravel()
-    for place, index in enumerate(order):
+    headings = [names[index] for index in order]
+    figure, cells = style.small_charts(headings, cell=(2.1, 1.75), margin=(0.6, 0.9))
+    for axes, index in zip(cells, order, strict=True):
         spread = None if apart is None else apart[:, index]
-        _cell(cells[place], labels[:, index], scores[:, index], thresholds[index], spread)
-        heading = textwrap.shorten(names[index], 58, placeholder="…")
-        cells[place].set_title(textwrap.fill(heading, 29), fontsize=8, pad=12)
-        cells[place].tick_params(
-            labelsize=7, length=2, labelleft=place % across == 0, labelbottom=place + across >= len(order)
-        )
-    for cell in cells[len(order) :]:
-        cell.set_visible(False)
+        _cell(axes, labels[:, index], scores[:, index], thresholds[index], spread)
     figure.supxlabel("threshold, on a logit scale", fontsize=9)
     figure.supylabel("F1 on the validation images", fontsize=9)
-    _place(figure, down)
+    _place(figure)
     _legend(figure, apart is not None)
     style.save(figure, directory / FILE)
 
 
-def _place(figure: Any, down: int) -> None:
+def _place(figure: Any) -> None:
     """Lay the small charts out by hand: finding a layout for many of them takes matplotlib seconds."""
     figure.set_layout_engine(None)
     width, height = figure.get_size_inches()

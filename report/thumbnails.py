@@ -57,6 +57,18 @@ def rgb(image: np.ndarray, channels: Sequence[str] = ()) -> np.ndarray:
     return composed(image, list(channel_colours(names).values()))
 
 
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (H, W, C) uint8 whose longer side is `side` at most, each pixel the mean of those that it stands for."""
+    import cv2
+
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(scale * length)) for length in image.shape[:2])
+    # OpenCV drops the axis of a single channel.
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, image.shape[2])
+
+
 def data_url(image: np.ndarray, side: int, quality: int) -> str:
     """A JPEG inside a page: `data:image/jpeg;base64,…`.
 

@@ -96,10 +96,10 @@ def test_of_too_many_classes_the_first_and_the_last_are_drawn():
 
 
 def test_equal_counts_are_all_seen_and_ticks_are_many_enough(tmp_path, drawn):
-    row = {"class": "a", "training_images": 9, "support": 7, "TP": 7, "FP": 7, "FN": 7}
+    row = {"class": "a", "training_images": 9, "support": 7, "TP": 7, "FP": 7, "FN": 7, "TN": 7}
     plots.count_dots({"0.5": [row]}, "test", tmp_path / "dots.png")
     axes = drawn[0].axes[0]
-    assert len({dots.get_offsets()[0, 1] for dots in axes.collections[1:]}) == 3
+    assert len({dots.get_offsets()[0, 1] for dots in axes.collections[1:]}) == 4
     assert axes.get_xticks().tolist() == [0, 1, 2, 5, 10]
     assert plots.count_ticks(9000)[:5] == [0, 1, 3, 10, 30]
     assert all(4 <= len(plots.count_ticks(highest)) <= plots.MOST_TICKS for highest in 10 ** np.arange(1, 8.0))

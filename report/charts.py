@@ -1,0 +1,120 @@
+"""The charts of an evaluation: which there are, what each is called, and how it is read."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.augmented import open_augmented
+from data.faults import InputError
+from report import cooccurrence, dataset_plots, plots, reliability, threshold_curves
+from report.evaluation import Evaluation
+from report.page import Chart
+
+PRECISION_RECALL = (
+    "Precision and recall by class",
+    "The largest class is on top. A class with high precision and low recall is predicted too seldom: a lower "
+    "threshold, a higher weight in the loss or more images help.",
+)
+COUNTS = (
+    "Found, missed, false alarms and rightly left out by class",
+    "Images of each class on a logarithmic axis. A good class has its green dot right, and its orange and red ones far "
+    "left. Of rare classes the grey ones are always right, which is why accuracy says nothing about them.",
+)
+CURVES = (
+    "What other thresholds would give",
+    "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out.",
+)
+RELIABILITY = (
+    "Whether scores are probabilities",
+    " Points below the dotted line are scores that promise too much, as weights on positives make them. Thresholds are "
+    "tuned behind that: predictions do not suffer from it.",
+)
+THRESHOLDS = (
+    "How the thresholds were chosen",
+    "F1 of each class on the validation images at every threshold. The wider the band, or the more jagged the curve, "
+    "the more the choice hangs on which images these were.",
+)
+LEARNING = (
+    "Learning curves",
+    "Loss and metrics after each epoch, of training and validation images; the line marks the best epoch. Training "
+    "loss that falls while validation loss rises is a model that learns its images by heart.",
+)
+AUGMENTED = "Training images before and after augmentation"
+
+
+def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -> list[Chart]:
+    """Draw the charts of the judged split, and name those that training and tuning left.
+
+    Args:
+        directory: where they go.
+        found: what they show.
+        thresholds_dir: the folder of the thresholds.json in use.
+        cache: the one that the run was trained on, for its augmented sets; or None.
+    """
+    rows, split, part, columns = found.rows, found.split, found.part, found.columns
+    charts = [
+        Chart(directory / "precision_recall.png", *PRECISION_RECALL),
+        Chart(directory / "counts.png", *COUNTS),
+        Chart(directory / "precision_recall_curves.png", *CURVES),
+        Chart(
+            directory / "reliability.png", RELIABILITY[0], reliability.reading(part.calibration, split) + RELIABILITY[1]
+        ),
+    ]
+    plots.precision_recall_bars(rows, split, charts[0].path)
+    plots.count_dots(rows, split, charts[1].path)
+    plots.precision_recall_curves(part.labels, part.scores, rows, columns, charts[2].path)
+    reliability.draw(part.calibration, rows["0.5"], columns, split, charts[3].path)
+    if len(columns) > 1:
+        pairs = cooccurrence.pairs(part.labels, part.predictions[found.choice])
+        path = directory / "cooccurrence.png"
+        cooccurrence.draw(pairs, rows["0.5"], columns, split, path)
+        reading = cooccurrence.reading(pairs, found.run.class_names)
+        charts.append(Chart(path, "Labels together, in truth and as predicted", reading))
+    if found.choice != "0.5":
+        charts += there(Chart(Path(thresholds_dir) / threshold_curves.FILE, *THRESHOLDS))
+    charts += there(Chart(found.run.directory / "learning_curves.png", *LEARNING))
+    try:
+        charts += augmented_counts(directory / "class_counts_augmented.png", found.run, cache) if cache else []
+    except InputError as error:
+        print(f"Warning: no chart of the images before and after augmentation: {error}")
+    return charts
+
+
+def there(chart: Chart) -> list[Chart]:
+    """A chart that another script may have drawn."""
+    return [chart] if chart.path.is_file() else []
+
+
+def augmented_counts(path: Path, run: Any, cache: Any) -> list[Chart]:
+    """Draw the training images of each class before and after augmentation, of a run that had augmented sets.
+
+    Args:
+        path: the PNG. run: a `run_folder.Run`. cache: the one that it trained on, with all of its classes.
+
+    Raises:
+        InputError: a set is no longer in the cache, or is damaged.
+    """
+    tags = run.config.get("config", {}).get("augmented", ())
+    if isinstance(tags, str) or not tags:  # a text where joined runs differ
+        return []
+    places = {name: place for place, name in enumerate(cache.class_names)}
+    known = [index for index, name in enumerate(run.class_names) if name in places]
+    names = [run.class_names[index] for index in known]
+    columns = [places[name] for name in names]
+    trained = set(run.scores("train").ids) if "train" in run.splits() else set(cache.ids)
+    added, images = np.zeros(len(names)), 0
+    carriers = np.zeros((len(names), len(cache)), dtype=bool)
+    for made in (open_augmented(cache, tag) for tag in tags):
+        # A fold that judges a parent left its images out of training.
+        used = [row for row, own in enumerate(made.parents) if all(cache.ids[parent] in trained for parent in own)]
+        shares = made.labels[np.ix_(used, columns)].astype(np.float64)
+        shares[shares > 1] = 0  # unknown
+        added, images = added + shares.sum(axis=0), images + len(used)
+        for row, own in zip(used, shares > 0, strict=True):
+            for parent in made.parents[row]:
+                carriers[own & (cache.labels[parent, columns] == 1), parent] = True
+    counts = (run.training_counts[known], np.rint(added).astype(int), carriers.sum(axis=1))
+    dataset_plots.draw_augmented_counts(names, *counts, path)
+    sets = f"the {'sets' if len(tags) > 1 else 'set'} {', '.join(tags)}"
+    return [Chart(path, AUGMENTED, f"The run also trained on {images:,} new images, those of {sets}.")]
