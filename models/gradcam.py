@@ -35,7 +35,7 @@ def maps(model: keras.Model, images: np.ndarray, classes: Any, batch_size: int =
     """
     count = model.output_shape[-1]
     wanted = np.asarray(classes, dtype=np.int64)
-    if wanted.size and not (0 <= wanted.min() and wanted.max() < count):
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() < count):
         raise ValueError(f"classes {wanted.min()} to {wanted.max()}, but the model has 0 to {count - 1}")
     wanted = np.broadcast_to(wanted, (len(images), wanted.shape[-1]))
     lower, upper = parts(model)
