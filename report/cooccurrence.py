@@ -64,14 +64,15 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
     """
     order = np.ix_(drawn_of(columns), drawn_of(columns))
     names = [textwrap.shorten(row["class"], 30, placeholder="…") for row in drawn_of(rows)]
-    size = min(16, 1.2 + 0.2 * len(names))
-    figure, axes = style.figure(2 * size + 1.6, size + 1.3, columns=2)
+    size = min(16, max(3.6, 1.2 + 0.2 * len(names)))
+    figure, axes = style.figure(2 * size + 1.6, size + 2.5, columns=2)
     for one, (name, title) in zip(axes, (("true", "True labels"), ("predicted", "Predicted labels")), strict=True):
         shares = found[f"{name}_share"][order]
         # A label is always together with itself, which says nothing.
         np.fill_diagonal(shares, np.nan)
         image = one.imshow(shares, vmin=0, vmax=1, cmap="Blues")
         one.set_facecolor("0.93")
+        one.set_anchor("N")
         one.set_title(f"{title} in {split}")
         one.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
         one.set_yticks(range(len(names)), names if name == "true" else [], fontsize=8)

@@ -65,8 +65,9 @@ def shrunk(image: np.ndarray, side: int) -> np.ndarray:
     if scale >= 1:
         return image
     height, width = (max(1, round(scale * length)) for length in image.shape[:2])
-    # OpenCV drops the axis of a single channel.
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, image.shape[2])
+    # One by one, as OpenCV takes four channels at most.
+    planes = [np.ascontiguousarray(image[..., channel]) for channel in range(image.shape[2])]
+    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in planes], axis=2)
 
 
 def data_url(image: np.ndarray, side: int, quality: int) -> str:

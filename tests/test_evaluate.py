@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 import evaluate
 import run_folder
 from data.faults import InputError
+from report import charts
 
 NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "Rods & rings of a rather long name"]
 TRAINING_COUNTS = [40, 5, 90, 1, 12]
@@ -51,7 +52,7 @@ def make_run(
 @pytest.fixture
 def no_charts(monkeypatch):
     """Charts take most of the time and are looked at by other tests."""
-    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+    monkeypatch.setattr(charts, "draw", lambda *arguments: [])
 
 
 def evaluated(directory: Path, **options) -> Path:

@@ -55,3 +55,15 @@ def test_the_chart_shows_truth_and_predictions_in_the_order_of_the_rows(classes,
     assert drawn[0].axes[0].get_yticklabels()[0].get_text() == f"class {order[0]}"
     with Image.open(tmp_path / "c.png") as image:
         assert np.asarray(image.convert("L")).std() > 3
+
+
+@pytest.mark.parametrize("classes", [2, 29])
+def test_no_text_is_cut_off(tmp_path, monkeypatch, classes):
+    figures = []
+    monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: figures.append(figure))
+    labels = np.eye(classes, dtype=np.uint8)
+    rows = [{"class": f"{number:02} a name of thirty letters"} for number in range(classes)]
+    cooccurrence.draw(cooccurrence.pairs(labels, labels == 1), rows, list(range(classes)), "test", tmp_path / "a.png")
+    figures[0].draw_without_rendering()
+    drawn, (width, height) = figures[0].get_tightbbox(), figures[0].get_size_inches()
+    assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height
