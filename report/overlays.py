@@ -81,7 +81,8 @@ def overlays(found: Evaluation, count: int, cache_dir: Path | None = None) -> Ov
     notes: list[str] = []
     made: dict[Pick, Overlay] = {}
     for run in runs:
-        own = [pick for pick in chosen if pick not in made and knows(run, found, pick)]
+        seen = set(run.scores(found.split).ids) if found.split in run.splits() else set()
+        own = [pick for pick in chosen if pick not in made and knows(run, found, pick, seen)]
         try:
             made |= dict(zip(own, drawn(run, found, own, cache_dir), strict=True))
         except ValueError as error:
@@ -122,11 +123,9 @@ def surest(found: Evaluation, column: int, kinds: Sequence[str]) -> Pick | None:
     return None
 
 
-def knows(run: Any, found: Evaluation, pick: Pick) -> bool:
-    """Whether a run knows a pick's class and scored its image in this split."""
-    if found.run.class_names[pick.column] not in run.class_names:
-        return False
-    return run is found.run or found.scored[found.split].ids[pick.row] in set(run.scores(found.split).ids)
+def knows(run: Any, found: Evaluation, pick: Pick, seen: set[str]) -> bool:
+    """Whether a run knows a pick's class and scored its image; `seen` are the ids that it scored in this split."""
+    return found.run.class_names[pick.column] in run.class_names and found.scored[found.split].ids[pick.row] in seen
 
 
 def drawn(run: Any, found: Evaluation, chosen: Sequence[Pick], cache_dir: Path | None) -> list[Overlay]:
