@@ -18,6 +18,7 @@ class Config:
     draws: PositiveInt = 1000  # of the bootstrap
     group_size: NonNegativeInt = 0  # images of a group; 0: no groups
     reference_draws: NonNegativeInt = 2  # of scikit-learn; 0: none
+    side: NonNegativeInt = 96  # pixels of the images in its cache, from which the page's gallery comes; 0: no cache
     run_dir: Path | None = None  # where the made run is kept; None: nowhere
     seed: Seed = 0  # of labels and scores
 
@@ -71,13 +72,39 @@ def make_run(config, run_dir):
     names = [f"class {number}" for number in range(config.classes)]
     known = [config.images] * config.classes
     counts = {"train": {"rows": config.images, "positives": labels.sum(axis=0).tolist(), "known": known}}
-    cache = {"class_names": names, "preparation": {}, "counts": counts}
-    run_folder.create_run(run_dir, {"cache": cache, "config": {}}, overwrite=True)
+    cache, made = {"class_names": names, "preparation": {}, "counts": counts}, {}
+    if config.side:
+        made["cache_dir"] = str(make_cache(config, run_dir.parent / "cache", cache, labels))
+    run_folder.create_run(run_dir, {"cache": cache, "config": made}, overwrite=True)
     groups = [f"g{row // config.group_size}" for row in range(config.images)] if config.group_size else None
     run_folder.write_scores(run_dir, "test", [f"r{row}" for row in range(config.images)], scores, labels, groups)
     run_folder.finish_run(run_dir)
     run_folder.open_run(run_dir).save_thresholds(np.full(config.classes, 0.35), "fixed", {})
     return labels, scores
+
+
+def make_cache(config, directory, described, labels):
+    """A cache of black images, which take no room on most disks."""
+    import numpy as np
+
+    from data.cache import FORMAT_VERSION, INDEX_COLUMNS
+    from data.files import write_json, write_text
+    from data.pixel_files import write_npy_header
+    from data.preparation import Preparation
+
+    directory.mkdir(parents=True, exist_ok=True)
+    shape = (config.side, config.side, 3)
+    with (directory / "images-00000.npy").open("wb") as file:
+        write_npy_header(file, config.images, shape)
+        file.truncate(file.tell() + config.images * int(np.prod(shape)))
+    np.save(directory / "labels.npy", labels)
+    rows = [f"r{row},test,,,r{row}.png,{config.side},{config.side},0," for row in range(config.images)]
+    write_text(directory / "index.csv", "\n".join([",".join(INDEX_COLUMNS), *rows]) + "\n")
+    preparation = Preparation(size=config.side, resize="stretch", channels="rgb").as_dict()
+    more = {"format_version": FORMAT_VERSION, "channels": ["red", "green", "blue"], "image_shape": list(shape)}
+    scaling = {"white_level": 255, "mean": [0.0] * 3, "std": [1.0] * 3, "fingerprint": "made"}
+    write_json(directory / "cache.json", {**described, **more, **scaling, "preparation": preparation})
+    return directory
 
 
 def ours(labels, scores):

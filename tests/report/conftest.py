@@ -16,7 +16,7 @@ def scored_run(
     not_in_cache: tuple[str, ...] = (),
     settings: dict | None = None,
 ) -> Path:
-    """A finished run on a cache with tuned thresholds; `not_in_cache` are ids of more test images."""
+    """A finished run on a cache with tuned thresholds; `not_in_cache` are more test images, of the first class."""
     cache, generator = open_cache(cache_dir), np.random.default_rng(0)
     names = names or cache.class_names
     config = {"cache_dir": str(cache_dir), **(settings or {})}
@@ -26,7 +26,7 @@ def scored_run(
         ids, labels = [cache.ids[row] for row in rows], cache.labels[rows]
         if split == "test":
             ids = [*ids, *not_in_cache]
-            labels = np.concatenate([labels, np.ones((len(not_in_cache), len(names)), np.uint8)])
+            labels = np.concatenate([labels, np.eye(1, len(names), dtype=np.uint8).repeat(len(not_in_cache), axis=0)])
         scores = np.clip(generator.normal(0.3 + 0.4 * (labels == 1), 0.2), 0.001, 0.999)
         scores[len(rows) :] = 0.9999
         run_folder.write_scores(directory, split, ids, scores, labels)
