@@ -57,7 +57,7 @@ def main(config: Config) -> None:
     images = gallery.gallery(found, config.gallery, cache, problem)
     drawn = charts.draw(output_dir, found, config.thresholds_dir or run.directory, cache)
     if config.overlays and cache is not None:
-        print("Heat maps: loading the model")
+        print("Heat maps (--overlays 0 saves the time): loading the model")
     looks = overlays.overlays(found, config.overlays, config.cache_dir)
     write_text(output_dir / "index.html", page.render(found, drawn, said, images, looks))
     if (config.gallery or config.overlays) and problem:

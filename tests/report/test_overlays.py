@@ -107,7 +107,7 @@ def pictures(text: str) -> list[np.ndarray]:
 def test_the_heat_of_a_class_lies_on_its_square(run_dir, capsys):
     text = section((run_dir,), overlays=3)
     items = re.findall(r"<li>.*?</li>", text, re.DOTALL)
-    assert "Heat maps: " in capsys.readouterr().out
+    assert "Heat maps" in capsys.readouterr().out
     assert [re.search(r"<b>(.*?)</b>", item)[1] for item in items] == ["&lt;i&gt;red&lt;/i&gt;", "green"]
     for number, item in enumerate(items):
         assert ">found</span>" in item
