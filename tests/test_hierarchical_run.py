@@ -16,6 +16,7 @@ import thresholds
 import train
 from data.cache import open_cache
 from data.faults import InputError
+from report import charts
 from training import priors, start_from
 
 HPA = Path("data/hpa_hierarchy.csv")
@@ -47,7 +48,7 @@ def test_stored_scores_are_consistent_and_of_all_nodes(run, made_cache):
 
 
 def test_the_report_has_the_classes_first_and_then_each_level(run, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+    monkeypatch.setattr(charts, "draw", lambda *arguments: [])
     evaluate.main(evaluate.Config(run_dirs=(run.directory,)))
     printed, stored = capsys.readouterr().out, run.scores("test")
     assert "Levels of the tree in test" in printed and "macro-F1 over 29 classes" in printed

@@ -19,7 +19,7 @@ import predict
 import run_folder
 import thresholds
 from data.faults import InputError
-from report import levels, threshold_curves
+from report import charts, levels, threshold_curves
 from threshold_formulas import methods, objectives
 
 ROOT = Path(thresholds.__file__).parent
@@ -252,7 +252,7 @@ def test_at_least_one_is_used_by_whoever_reads_the_thresholds(
     decision, scored = run.decision(), run.scores("val")
     predicted = levels.predictions(None, scored.scores, decision)
     assert decision.at_least_one and predicted.any(axis=1).all()
-    monkeypatch.setattr(evaluate, "draw", lambda *arguments: [])
+    monkeypatch.setattr(charts, "draw", lambda *arguments: [])
     evaluate.main(evaluate.Config(run_dirs=(directory,)))
     assert "the most probable one is predicted" in capsys.readouterr().out
     report = json.loads((directory / "report" / "metrics.json").read_text(encoding="utf-8"))
