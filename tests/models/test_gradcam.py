@@ -151,10 +151,10 @@ def test_every_model_of_the_house_has_maps(case):
 
 
 def test_the_maps_before_a_pooling_at_the_end_are_taken():
-    model = models.build("vgg16", (64, 64, 3), 2, **SCALING, dense_units=8)
+    model = models.build("vgg16", (32, 32, 3), 2, **SCALING, dense_units=8)
     lower, upper = gradcam.parts(model)
-    assert lower.output_shape == (None, 4, 4, 512)
-    images = noise(64, 64)
+    assert lower.output_shape == (None, 2, 2, 512)
+    images = noise(32, 32)
     np.testing.assert_allclose(upper(lower(images, training=False), training=False), model(images, training=False),
                                atol=1e-5)  # fmt: skip
 
@@ -167,8 +167,8 @@ def test_a_layer_of_one_place_is_passed_over():
     assert gradcam.maps(narrow, noise(32, 32), [0]).shape == (3, 1, 2, 2)
 
 
-@pytest.mark.parametrize("sides", [(40, 72), (64, 33)])
-def test_a_model_of_any_size_is_asked_at_the_images_own(sides):
+def test_a_model_of_any_size_is_asked_at_the_images_own():
+    sides = (40, 72)
     options = {"width": 0.25, "pyramid_levels": (1, 2)}
     model = models.with_probabilities(models.build("residual", (None, None, 3), 4, **SCALING, **options))
     found = gradcam.maps(model, noise(*sides), [1])
