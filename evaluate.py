@@ -27,7 +27,8 @@ class Config:
     draws: NonNegativeInt = 1000  # of images with replacement, for the 95 % intervals; 0: no intervals
     seed: Seed = 0  # of the draws
     gallery: NonNegativeInt = 4  # images of each kind (found, missed, false alarms) and class in the page; 0: none
-    cache_dir: Path | None = None  # where the gallery's images are; None: the cache that the run was trained on
+    overlays: NonNegativeInt = 8  # images with a heat map of where the model looks; 0: none, and no model is loaded
+    cache_dir: Path | None = None  # where the page's images are; None: the cache that the run was trained on
 
 
 def main(config: Config) -> None:
@@ -35,7 +36,7 @@ def main(config: Config) -> None:
     import run_folder
     from data.files import write_text
     from decision import decided
-    from report import charts, class_tables, evaluation, gallery, page
+    from report import charts, class_tables, evaluation, gallery, overlays, page
 
     run = joined_runs.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
@@ -56,8 +57,11 @@ def main(config: Config) -> None:
     cache, problem = gallery.cache_of(run, config.cache_dir)
     images = gallery.gallery(found, config.gallery, cache, problem)
     drawn = charts.draw(output_dir, found, holder.directory, cache)
-    write_text(output_dir / "index.html", page.render(found, drawn, said, images))
-    if config.gallery and problem:
+    if config.overlays and cache is not None:
+        print("Heat maps (--overlays 0 saves the time): loading the model")
+    looks = overlays.overlays(found, config.overlays, config.cache_dir)
+    write_text(output_dir / "index.html", page.render(found, drawn, said, images, looks))
+    if (config.gallery or config.overlays) and problem:
         print(problem)
     print(f"Report: {output_dir / 'index.html'}")
     elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}

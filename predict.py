@@ -1,8 +1,9 @@
 """Predict the classes of new images of any size with a run alone: python predict.py --run_dirs runs/cnn --image_dir new
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
-class; and predictions.csv.json, which says what made it. format="challenge" writes Id,Predicted only, in the order of
-sample_file. A run over a tree of labels adds a column parents, and their scores; its class ids are those of the cache.
+class; predictions.html, a page to look at them; and predictions.csv.json, which says what made them. format="challenge"
+writes Id,Predicted only, in the order of sample_file. A run over a tree of labels adds a column parents, and their
+scores; its class ids are those of the cache.
 """
 
 from dataclasses import dataclass
@@ -31,9 +32,10 @@ class Config:
     format: Literal["table", "challenge"] = "table"  # table: with names and scores; challenge: Id,Predicted
     sample_file: Path | None = None  # CSV whose Id column says which images, in which order; None: all in image_dir
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip lists what cannot be decoded and predicts the others
+    page: bool = True  # also write a page beside output_csv, as predictions.html: counts, images and galleries
     batch_size: PositiveInt = 32  # images a step
     workers: NonNegativeInt = 0  # threads that decode images; 0: one a core
-    overwrite: bool = False  # replace an earlier output_csv and the .json beside it
+    overwrite: bool = False  # replace an earlier output_csv, and the .json and .html beside it
 
 
 def main(config: Config) -> None:
@@ -42,8 +44,9 @@ def main(config: Config) -> None:
     from data import unlabelled
     from data.channels import brief
     from data.faults import listing
-    from data.files import write_json
+    from data.files import write_json, write_text
     from data.images import Preparation
+    from report import prediction_page
     from training.devices import jit_compile
 
     run = joined_runs.open_runs(config.run_dirs)
@@ -66,7 +69,8 @@ def main(config: Config) -> None:
     if rates is not None and (named := run.losses - {"bce"}):
         print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
     batches = unlabelled.decoded(paths, predictor.preparations, config.batch_size, workers)
-    bad = write_predictions(config, run, output_csv, ids, paths, decision, predictor, batches, rates)
+    seen = prediction_page.Seen(run, decision, predictor.preparations[0]) if config.page else None
+    bad = write_predictions(config, run, output_csv, ids, paths, decision, predictor, batches, rates, seen)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
@@ -78,6 +82,10 @@ def main(config: Config) -> None:
     made |= {"at_least_one": decision.at_least_one, **header.record(config)}
     write_json(record_path(output_csv), made)
     print(f"Predictions: {output_csv}")
+    if seen:
+        more = [*predictor.words(), *([] if rates is None else [f"Scores are corrected for {config.class_rates}."])]
+        write_text(page_path(output_csv), prediction_page.render(seen, output_csv, source, skipped, more))
+        print(f"Page: {page_path(output_csv)}")
 
 
 def checked_output(config: Config, run_dir: Path) -> Path:
@@ -87,7 +95,7 @@ def checked_output(config: Config, run_dir: Path) -> Path:
     output_csv = config.output_csv or run_dir / "predictions.csv"
     if output_csv.suffix.lower() != ".csv":
         raise InputError(f"output_csv {output_csv}: its name must end in .csv")
-    for path in (output_csv, record_path(output_csv)):
+    for path in (output_csv, record_path(output_csv), *([page_path(output_csv)] if config.page else [])):
         if path.exists() and not config.overwrite:
             raise InputError(f"{path} exists; give --overwrite to replace it, or another --output_csv")
     return output_csv
@@ -96,6 +104,11 @@ def checked_output(config: Config, run_dir: Path) -> Path:
 def record_path(output_csv: Path) -> Path:
     """Where it is said what made the predictions: under the whole name, as name.json may be another program's."""
     return output_csv.with_name(f"{output_csv.name}.json")
+
+
+def page_path(output_csv: Path) -> Path:
+    """Where the page is."""
+    return output_csv.with_suffix(".html")
 
 
 def chosen_thresholds(config: Config, run: "Run") -> tuple["Decision", Path | None]:
@@ -119,8 +132,11 @@ def write_predictions(
     predictor: "Predictor",
     batches: Any,
     rates: Any = None,
+    seen: Any = None,
 ) -> dict[int, str]:
     """Predict batch by batch and write a row an image; the file appears when all is done.
+
+    Each image is also shown to `seen`, a `report.prediction_page.Seen`, if there is one.
 
     Returns:
         Position and reason of each image that cannot be decoded.
@@ -153,6 +169,8 @@ def write_predictions(
             for position in batch:
                 if position in found:
                     writer.writerow([ids[position], *cells(found[position], decision, run, table)])
+                    if seen:
+                        seen.add(ids[position], found[position], batch[position][0])
                 elif config.sample_file is not None:
                     writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":

@@ -189,6 +189,11 @@ def pictured(cache: Any, names: Sequence[str]) -> tuple[int, list[str]]:
             # One by one: the images of a large cache, all at once, could fill the memory.
             image = cache.gather(np.array([places[name]]))[0]
             images[name] = thumbnails.rgb(thumbnails.shrunk(image, LOOKS[0][0]), channels)
+    return encoded(images, names)
+
+
+def encoded(images: dict[str, np.ndarray], names: Sequence[str]) -> tuple[int, list[str]]:
+    """As `pictured`, of images (H, W, 3) uint8 by their ids."""
     there = [name for name in names if name in images]
     sample = there[:: max(1, len(there) // SAMPLE)]
     for side, quality in LOOKS:

@@ -1,7 +1,11 @@
 """predict.py on new images with a tiny run, its scores against NumPy on the prepared pixels."""
 
+import base64
 import csv
+import html
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -221,6 +225,26 @@ def test_an_earlier_output_is_replaced_only_when_asked(trained, image_dir, tmp_p
     with pytest.raises(InputError, match="--overwrite"):
         run_main(trained, image_dir, tmp_path / "p.csv")
     assert len(run_main(trained, image_dir, tmp_path / "p.csv", overwrite=True)) == 7
+
+
+def test_a_page_shows_the_images_beside_their_predictions(trained, image_dir, tmp_path, capsys):
+    Image.new("RGB", (6, 6), (250, 20, 20)).save(image_dir / "<i>red</i>.png".replace("/", "\u2044"))
+    rows = run_main(trained, image_dir, tmp_path / "p.csv", batch_size=3)
+    assert f"Page: {tmp_path / 'p.html'}" in capsys.readouterr().out
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "<i>red" not in page
+    for row in rows:
+        assert html.escape(row["Id"]) in page
+    surest = re.search(r'id="images-0".*?<img src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)"', page, re.DOTALL)
+    assert html.unescape(surest[2]) == "<i>red<\u2044i>"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(surest[1]))).convert("RGB"), dtype=int)
+    assert np.abs(pixels - [250, 20, 20]).max() < 20
+    (tmp_path / "p.csv").unlink()
+    (tmp_path / "p.csv.json").unlink()
+    with pytest.raises(InputError, match=r"p\.html exists; give --overwrite"):
+        run_main(trained, image_dir, tmp_path / "p.csv")
+    run_main(trained, image_dir, tmp_path / "q.csv", page=False)
+    assert not (tmp_path / "q.html").exists()
 
 
 def test_no_other_file_is_replaced(trained, image_dir, tmp_path):

@@ -106,7 +106,7 @@ def test_each_script_names_the_next(made_cache, made_run, shell, tmp_path):
     assert "epoch 1/1  loss " in printed
     printed = shell("thresholds.py", "--run_dirs", tmp_path / "r")
     assert f"Next: python evaluate.py --run_dirs {tmp_path / 'r'}" in printed
-    printed = shell("evaluate.py", "--run_dirs", tmp_path / "r")
+    printed = shell("evaluate.py", "--run_dirs", tmp_path / "r", "--overlays", 0)
     assert "Next: python predict.py" in printed
 
 

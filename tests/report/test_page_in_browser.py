@@ -4,13 +4,16 @@ import contextlib
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import evaluate
-from report import charts
+from data.preparation import Preparation
+from decision import Decision
+from report import charts, prediction_page
 from report.page import Chart
 
 NAMES = [
@@ -238,3 +241,38 @@ def test_without_javascript_the_table_and_the_images_are_there(opened, page):
         assert opened.find_element("css selector", "#images-0 img").is_displayed()
     finally:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_the_page_of_predictions_sorts_filters_and_opens_its_galleries(driver, tmp_path):
+    names = ["Nucleoplasm", "<script>alert(1)</script>", "Rare"]
+    run = SimpleNamespace(name="run", class_names=names, tree=None, training_rates=np.array([0.5, 0.3, 0.1]), config={},
+                          words=list)  # fmt: skip
+    seen = prediction_page.Seen(run, Decision(0.5), Preparation(size=8, resize="stretch", channels="rgb"))
+    for number, scores in enumerate([[0.9, 0.1, 0.2], [0.7, 0.8, 0.1], [0.2, 0.55, 0.4]]):
+        name = EVIL_ID if number == 2 else f"cell {number}"
+        seen.add(name, np.array(scores), np.full((8, 8, 3), 80 * number, np.uint8))
+    (tmp_path / "p.html").write_text(prediction_page.render(seen, tmp_path / "p.csv", None, {}), encoding="utf-8")
+    look(driver, 1280)
+    driver.get((tmp_path / "p.html").as_uri())
+    assert column(driver, 0, table=1) == ["cell 0", "cell 1", EVIL_ID]
+    driver.find_elements("css selector", "table.sortable")[1].find_elements("css selector", "th button")[3].click()
+    assert column(driver, 3, table=1) == ["0.300", "0.200", "0.050"]
+    field = driver.find_element("id", "image-filter")
+    field.send_keys("SCRIPT>al")
+    assert column(driver, 0, table=1) == ["cell 1", EVIL_ID]
+    assert driver.find_element("id", "images-counted").text == "2 of 3 images"
+    field.clear()
+    field.send_keys("cell 0")
+    assert column(driver, 0, table=1) == ["cell 0"]
+    assert column(driver, 0) == names
+    driver.find_element("id", "filter").send_keys("nucl")
+    assert column(driver, 0) == names[:1]
+    driver.find_element("css selector", "tbody th a").click()
+    viewer = driver.find_element("id", "viewer")
+    assert viewer.is_displayed() and "0.900" in viewer.text
+    assert len(viewer.find_elements("tag name", "img")) == 5
+    driver.find_element("id", "viewer-close").click()
+    look(driver, 360)
+    wide = "return [document.documentElement.scrollWidth, document.body.scrollWidth]"
+    assert driver.execute_script(wide) == [360, 360]
+    assert driver.get_log("browser") == []
