@@ -23,6 +23,7 @@ from decision import Decision
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
+LOCK, CHECKPOINT = ".lock", "checkpoint"  # held by the process that trains; written by training.checkpoint
 
 
 @dataclass(frozen=True)
@@ -312,14 +313,18 @@ def check_free(run_dir: Path, overwrite: bool) -> bool:
         InputError: it holds a run and `overwrite` is off, or holds something that is not a run.
     """
     run_dir = Path(run_dir)
-    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
+    if not run_dir.exists() or (run_dir.is_dir() and all(_of_beginning(path.name) for path in run_dir.iterdir())):
         return False
     found = _run_config(run_dir)
     if found is None:
         raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
     if not overwrite:
-        state = "a finished run" if found.get("finished") else "a run that did not finish"
-        raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
+        if found.get("finished"):
+            raise InputError(f"{run_dir} holds a finished run; give --overwrite to replace it, or another --run_dir")
+        raise InputError(
+            f"{run_dir} holds a run that did not finish; give --resume to go on with it, --overwrite to replace it, or "
+            "another --run_dir"
+        )
     return True
 
 
@@ -335,10 +340,27 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
         InputError: as for `check_free`.
     """
     run_dir = Path(run_dir)
-    if check_free(run_dir, overwrite):
-        shutil.rmtree(run_dir)
+    earlier = [path for path in run_dir.iterdir() if path.name != LOCK] if check_free(run_dir, overwrite) else []
     run_dir.mkdir(parents=True, exist_ok=True)
+    # A kill between these must leave neither a run that looks finished nor old checkpoints under a new config.
+    shutil.rmtree(run_dir / CHECKPOINT, ignore_errors=True)
     write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})
+    for path in earlier:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=path.name == CHECKPOINT)
+        elif path.name != CONFIG:
+            path.unlink()
+
+
+def unfinished_config(run_dir: Path) -> dict[str, Any] | None:
+    """What config.json says of a run that may be finished or not; None where there is no run."""
+    return _run_config(Path(run_dir))
+
+
+def resume_run(run_dir: Path, record: dict[str, Any]) -> None:
+    """Note in config.json that the run goes on: when, and with which versions."""
+    config = _read_config(run_dir)
+    write_json(Path(run_dir) / CONFIG, {**config, "resumed": [*config.get("resumed", ()), record]})
 
 
 def finish_run(run_dir: Path) -> None:
@@ -359,7 +381,7 @@ def open_run(run_dir: Path) -> Run:
     if config.get("run_format") != FORMAT_VERSION:
         raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
     if not config.get("finished"):
-        raise InputError(f"{run_dir} is not finished; train it again: python train.py --run_dir {run_dir} --overwrite")
+        raise InputError(f"{run_dir} is not finished; give the command that trained it again, with --resume")
     if not isinstance(config.get("cache"), dict) or not {"class_names", "preparation", "counts"} <= set(
         config["cache"]
     ):
@@ -376,6 +398,11 @@ def _decision_digest(stored: dict[str, Any]) -> str:
 def _digest(content: Any) -> str:
     """A digest of thresholds or of a config, by which another one is known, however its file is laid out."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _of_beginning(name: str) -> bool:
+    """Whether a file is all that a run leaves that is killed as it begins."""
+    return name == LOCK or name.startswith(f".{Path(CONFIG).stem}.")
 
 
 def _run_config(run_dir: Path) -> dict[str, Any] | None:
