@@ -70,7 +70,8 @@ class Keeper(keras.callbacks.Callback):
         self.epoch, self.step = state.told["epoch"], state.told["step"]
         for name, part in self._parts.items():
             part.restore(state.told["parts"][name])
-        self.model.optimizer.build(self.model.trainable_variables)
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
         for kind, variables in self._variables().items():
             _assign(variables, state.arrays.get(kind, []))
         self.last, self._whole = state, self.step == 0
