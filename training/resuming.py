@@ -38,14 +38,19 @@ class Session:
 
     Args:
         config: the header of train.py.
-
-    Raises:
-        InputError: the folder holds a run and neither `resume` nor `overwrite` is given, or the run was begun with
-            another header, or is being trained now.
     """
 
     def __init__(self, config: Any) -> None:
         self._config, self.lock, self.finished, self.state, self.threads = config, Lock(config.run_dir), False, None, 0
+
+    def look(self) -> None:
+        """See what is there.
+
+        Raises:
+            InputError: the folder holds a run and neither `resume` nor `overwrite` is given, or the run was begun with
+                another header, or is being trained now.
+        """
+        config = self._config
         if config.resume and config.overwrite:
             raise InputError("resume and overwrite: one goes on with a run and the other replaces it; give one of them")
         self._stored = run_folder.unfinished_config(config.run_dir)
@@ -113,12 +118,13 @@ def session(config: Any) -> Iterator[Session]:
     """A `Session`, within which signals and a full disk end training with the command that goes on.
 
     Raises:
-        InputError: as for `Session`, or the disk is full or cannot be written.
+        InputError: as for `Session.look`, or the disk is full or cannot be written.
         Stopped: a signal came.
     """
     with stopping.watched():
         found = Session(config)
         try:
+            found.look()
             yield found
         except stopping.Stopped as stopped:
             print(f"Stopped by {stopped.name}; to go on: {command(config)}")

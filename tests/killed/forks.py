@@ -71,7 +71,7 @@ def _count(folder: Path, killed_at: int, counted: int) -> None:
         path = arguments[0]
         # Removing a tree goes by names in an open folder.
         inside = isinstance(path, str | bytes | os.PathLike) and (
-            os.fsdecode(path).startswith(place) or event in ("os.remove", "os.rmdir") and arguments[-1] != -1
+            os.fsdecode(path).startswith(place) or (event in ("os.remove", "os.rmdir") and arguments[-1] != -1)
         )
         if inside:
             done += 1

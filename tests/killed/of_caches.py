@@ -38,7 +38,7 @@ def _path(given: tuple, named: dict) -> Path:
 
 
 class Scenario:
-    """A script that makes a folder out of what `prepare` leaves: `made` is the folder, `start(**changed)` the script."""
+    """A script, `start(**changed)`, that makes the folder `made` out of what `prepare` leaves."""
 
     def __init__(self, name: str, folder: Path, made: Path, prepare, start) -> None:
         self.name, self.folder, self.made, self.prepare, self.start = name, folder, made, prepare, start

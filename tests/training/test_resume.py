@@ -10,7 +10,6 @@ import pytest
 
 import models
 import train
-from data.cache import open_cache
 from training import callbacks, checkpoint, devices, keeping, phases, resuming
 from training.inputs import Inputs
 
@@ -37,8 +36,9 @@ CASES = {
     "the head first, on stored features": {
         "model": "backbone", "backbone": "MobileNet", "head_epochs": 2, "epochs": 1, "optimizer": "adamw",
     },
-    "the head first, through the network": {
+    "the head first, through the network, in half precision": {
         "model": "backbone", "backbone": "MobileNet", "head_epochs": 1, "epochs": 1, "operations": ("rotation",),
+        "precision": "mixed_float16",
     },
     "a head on stored features": {
         "model": "backbone", "backbone": "MobileNet", "trainable": "head", "ema": 0.9, "head_units": 8,
@@ -47,7 +47,6 @@ CASES = {
         "model": "hierarchical", "hierarchy": Path("data/hpa_hierarchy.csv"), "extractor": "cnn", "units": 8,
         "steps_per_epoch": 3,
     },
-    "half precision": {"precision": "mixed_float16", "dropout": 0.5},
 }  # fmt: skip
 
 
@@ -146,3 +145,21 @@ def test_a_killed_run_ends_as_one_that_never_was(case, cache_dir, tmp_path, monk
     histories = [(tmp_path / name / "history.csv").read_bytes() for name in ("whole", "killed")]
     assert histories[0] == histories[1]
     assert len(list((tmp_path / "killed" / "checkpoint").glob("state-*.npz"))) == checkpoint.KEPT
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "vgg16", "dense_units": 8, "global_pooling": True},
+        {"model": "residual", "width": 0.25},
+        {"model": "resnet50", "weights": "none"},
+    ],
+    ids=lambda options: options["model"],
+)
+def test_two_runs_of_a_seed_are_the_same(options, cache_dir, tmp_path):
+    """The other models are in the test above, as a killed run is another run."""
+    small = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 4, **options}
+    one, other = (fitted(config_of(cache_dir, tmp_path / name, **small)) for name in ("one", "other"))
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert (tmp_path / "one" / "history.csv").read_bytes() == (tmp_path / "other" / "history.csv").read_bytes()
