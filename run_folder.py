@@ -340,16 +340,16 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
         InputError: as for `check_free`.
     """
     run_dir = Path(run_dir)
-    earlier = [path for path in run_dir.iterdir() if path.name != LOCK] if check_free(run_dir, overwrite) else []
+    earlier = [*run_dir.iterdir()] if check_free(run_dir, overwrite) else []
     run_dir.mkdir(parents=True, exist_ok=True)
     # A kill between these must leave neither a run that looks finished nor old checkpoints under a new config.
     shutil.rmtree(run_dir / CHECKPOINT, ignore_errors=True)
     write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})
     for path in earlier:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=path.name == CHECKPOINT)
-        elif path.name != CONFIG:
-            path.unlink()
+            shutil.rmtree(path)
+        elif path.name not in (CONFIG, LOCK):
+            path.unlink(missing_ok=True)
 
 
 def unfinished_config(run_dir: Path) -> dict[str, Any] | None:

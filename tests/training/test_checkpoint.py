@@ -109,7 +109,10 @@ def test_a_second_training_in_the_folder_is_refused(tmp_path):
         with pytest.raises(InputError, match=f"is being trained by another process .process {os.getpid()} on "):
             begun(config.run_dir, **options)
     held.release()
+    Checkpoints(config.run_dir).save(1, state(1))
+    (config.run_dir / "scores").mkdir()
     begun(config.run_dir, overwrite=True)
+    assert sorted(path.name for path in config.run_dir.iterdir()) == [".lock", "config.json"]
 
 
 def test_the_command_that_goes_on_is_the_one_that_was_given():

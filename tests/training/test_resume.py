@@ -150,7 +150,7 @@ def test_a_killed_run_ends_as_one_that_never_was(case, cache_dir, tmp_path, monk
 @pytest.mark.parametrize(
     "options",
     [
-        {"model": "vgg16", "dense_units": 8, "global_pooling": True},
+        {"model": "vgg16", "dense_units": 8, "optimizer": "sgd", "momentum": 0.0},
         {"model": "residual", "width": 0.25},
         {"model": "resnet50", "weights": "none"},
     ],
