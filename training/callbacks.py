@@ -161,6 +161,12 @@ class Averages(keras.callbacks.SwapEMAWeights):
     def __init__(self) -> None:
         super().__init__(swap_on_epoch=True)
 
+    def _finalize_ema_values(self) -> None:
+        """Nothing, as the best weights are loaded when `fit` is done.
+
+        On JAX, Keras's own would leave weights and averages in one array, which the next call gives away.
+        """
+
     def state(self) -> bool:
         return self._ema_weights_in_model
 
