@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Without bytecode every script compiles TensorFlow and Keras anew, which takes longer than a small training.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint soak clean
 
 setup: $(VENV)/installed
 
@@ -30,6 +30,10 @@ test: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day.
+soak: $(VENV)/installed-dev
+	KILLS=500 KILL_SEED=$$(date +%j) $(BIN)/python -m pytest tests/test_kill.py
 
 clean:
 	rm -rf $(VENV)

@@ -25,6 +25,9 @@ class Config:
     run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
     seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
+    resume: bool = False  # go on where training stopped; harmless where nothing is there yet, or all is done
+    checkpoint_minutes: PositiveFloat = 10.0  # at most, between two states to go on from; each epoch's end has one too
+    deterministic: Literal["auto", "on", "off"] = "auto"  # the same bits each time; auto: on a CPU, where it is free
     classes: tuple[str, ...] = ("all",)  # all, large, small (cut at large_from), or names or ids; runs are joined later
     large_from: NonNegativeInt = 0  # training images in the cache from which a class is large; 0: the classes' mean
     negatives: NonNegativeFloat = 3.0  # part of the classes: images without any shown for one with a class; 0: all
@@ -111,11 +114,19 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import run_folder
-    from training import memory
+    from training import memory, resuming
 
     memory.keep_freed_memory()
-    run_folder.check_free(config.run_dir, config.overwrite)
+    with resuming.session(config) as session:
+        if session.finished:
+            print(f"{config.run_dir} is finished, so nothing is left to go on with")
+        else:
+            train(config, session)
+    header.next_command("thresholds.py", run_dirs=config.run_dir)
+
+
+def train(config: Config, session) -> None:
+    """Train from the beginning or from where `session` stands, and leave a finished run."""
     cache, said = viewed(config)
     rows = usable_rows(config, cache)
 
@@ -126,14 +137,17 @@ def main(config: Config) -> None:
     import keras
 
     import models
+    import run_folder
     from loss_formulas.smoothing import smoothed
-    from training import any_size, devices, fitting, phases, priors, start_from
+    from training import any_size, devices, fitting, phases, priors, resuming, start_from
+    from training.checkpoint import Checkpoints
 
     phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
     keras.utils.set_random_seed(config.seed)
+    threads = devices.make_deterministic(config.deterministic, session.threads)
     keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
     # Weights are worth something only behind the scaling that they were trained with.
     scaling = start_from.scaling(earlier) if earlier else cache.meta
@@ -154,14 +168,14 @@ def main(config: Config) -> None:
     positives, negatives = inputs.counts()
     shown = (positives / (positives + negatives).clip(min=1e-9)).tolist()
     described = {"cache": cache.meta, "scaling": standard, "shown_rates": shown, "warnings": warnings}
-    made = {**header.record(config), **described}
-    run_folder.create_run(config.run_dir, made, config.overwrite)
-    fitted = phases.fit(config, cache, rows, inputs, model, loss)
+    described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
+    session.begin({**header.record(config), **described})
+    fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
     fitting.store_scores(config, fitted.images, rows, fitted.model)
     models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
-    header.next_command("thresholds.py", run_dirs=config.run_dir)
+    Checkpoints(config.run_dir).clear()
 
 
 def built(config: Config, cache, inputs, standard: dict) -> tuple:

@@ -1,13 +1,15 @@
 """A run on disk: the run that is read, what it says in thresholds.json, and the folder that training writes."""
 
-from run_folder.layout import CONFIG, FORMAT_VERSION, HISTORY, MODEL, THRESHOLDS, Scores, TestFold
+from run_folder.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, HISTORY, LOCK, MODEL, THRESHOLDS, Scores, TestFold
 from run_folder.run import Run, open_run
-from run_folder.writing import check_free, create_run, finish_run, write_scores
+from run_folder.writing import check_free, create_run, finish_run, resume_run, unfinished_config, write_scores
 
 __all__ = [
+    "CHECKPOINT",
     "CONFIG",
     "FORMAT_VERSION",
     "HISTORY",
+    "LOCK",
     "MODEL",
     "THRESHOLDS",
     "Run",
@@ -17,5 +19,7 @@ __all__ = [
     "create_run",
     "finish_run",
     "open_run",
+    "resume_run",
+    "unfinished_config",
     "write_scores",
 ]

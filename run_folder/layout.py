@@ -14,6 +14,7 @@ from data.files import read_json
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
+LOCK, CHECKPOINT = ".lock", "checkpoint"  # held by the process that trains; written by training.checkpoint
 
 
 @dataclass(frozen=True)

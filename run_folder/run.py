@@ -216,7 +216,7 @@ def open_run(run_dir: Path) -> Run:
     if config.get("run_format") != FORMAT_VERSION:
         raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
     if not config.get("finished"):
-        raise InputError(f"{run_dir} is not finished; train it again: python train.py --run_dir {run_dir} --overwrite")
+        raise InputError(f"{run_dir} is not finished; give the command that trained it again, with --resume")
     if not isinstance(config.get("cache"), dict) or not {"class_names", "preparation", "counts"} <= set(
         config["cache"]
     ):

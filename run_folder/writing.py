@@ -9,7 +9,7 @@ import numpy as np
 
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
-from run_folder.layout import CONFIG, FORMAT_VERSION, read_config, scores_mark, scores_path
+from run_folder.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, LOCK, read_config, scores_mark, scores_path
 
 
 def write_scores(
@@ -40,14 +40,18 @@ def check_free(run_dir: Path, overwrite: bool) -> bool:
         InputError: it holds a run and `overwrite` is off, or holds something that is not a run.
     """
     run_dir = Path(run_dir)
-    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
+    if not run_dir.exists() or (run_dir.is_dir() and all(_of_beginning(path.name) for path in run_dir.iterdir())):
         return False
     found = _run_config(run_dir)
     if found is None:
         raise InputError(f"{run_dir} exists and is not a run; choose another run_dir")
     if not overwrite:
-        state = "a finished run" if found.get("finished") else "a run that did not finish"
-        raise InputError(f"{run_dir} holds {state}; give --overwrite to replace it, or another --run_dir")
+        if found.get("finished"):
+            raise InputError(f"{run_dir} holds a finished run; give --overwrite to replace it, or another --run_dir")
+        raise InputError(
+            f"{run_dir} holds a run that did not finish; give --resume to go on with it, --overwrite to replace it, or "
+            "another --run_dir"
+        )
     return True
 
 
@@ -63,10 +67,27 @@ def create_run(run_dir: Path, config: dict[str, Any], overwrite: bool) -> None:
         InputError: as for `check_free`.
     """
     run_dir = Path(run_dir)
-    if check_free(run_dir, overwrite):
-        shutil.rmtree(run_dir)
+    earlier = [*run_dir.iterdir()] if check_free(run_dir, overwrite) else []
     run_dir.mkdir(parents=True, exist_ok=True)
+    # A kill between these must leave neither a run that looks finished nor old checkpoints under a new config.
+    shutil.rmtree(run_dir / CHECKPOINT, ignore_errors=True)
     write_json(run_dir / CONFIG, {"run_format": FORMAT_VERSION, "finished": False, **config})
+    for path in earlier:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in (CONFIG, LOCK):
+            path.unlink(missing_ok=True)
+
+
+def unfinished_config(run_dir: Path) -> dict[str, Any] | None:
+    """What config.json says of a run that may be finished or not; None where there is no run."""
+    return _run_config(Path(run_dir))
+
+
+def resume_run(run_dir: Path, record: dict[str, Any]) -> None:
+    """Note in config.json that the run goes on: when, and with which versions."""
+    config = read_config(run_dir)
+    write_json(Path(run_dir) / CONFIG, {**config, "resumed": [*config.get("resumed", ()), record]})
 
 
 def finish_run(run_dir: Path) -> None:
@@ -81,3 +102,8 @@ def _run_config(run_dir: Path) -> dict[str, Any] | None:
     except (InputError, OSError):
         return None
     return config if isinstance(config, dict) and "run_format" in config else None
+
+
+def _of_beginning(name: str) -> bool:
+    """Whether a file is all that a run leaves that is killed as it begins."""
+    return name == LOCK or name.startswith(f".{Path(CONFIG).stem}.")

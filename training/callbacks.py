@@ -3,7 +3,8 @@
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ class SplitMetrics(keras.callbacks.Callback):
         loss: a loss on logits, as `losses.build` gives.
         batch_size: rows scored at once.
         train_every: score the training rows too every so many epochs; 0 for never.
+
+    Attributes:
+        around: what to score within, as `Keeper.scoring`.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class SplitMetrics(keras.callbacks.Callback):
         super().__init__()
         self.cache, self.rows, self.loss = cache, rows, loss
         self.batch_size, self.train_every = batch_size, train_every
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def on_epoch_end(self, epoch, logs=None):
         self._add(logs, "val")
@@ -54,7 +59,8 @@ class SplitMetrics(keras.callbacks.Callback):
 
     def _add(self, logs: dict, split: str) -> None:
         rows = self.rows[split]
-        logits = score_rows(self.model, self.cache, rows, self.batch_size)
+        with self.around():
+            logits = score_rows(self.model, self.cache, rows, self.batch_size)
         labels = self.cache.labels[rows]
         if not np.isfinite(logits).all():
             raise InputError(
@@ -85,6 +91,88 @@ class History(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **self.phase, **numbers})
         write_table(self.path, self.rows)
 
+    def state(self) -> list[dict[str, Any]]:
+        return self.rows
+
+    def restore(self, told: list[dict[str, Any]]) -> None:
+        self.rows = list(told)
+        if self.rows:
+            write_table(self.path, self.rows)
+
+
+class Best(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the highest validation mAP, and ends training when none is better for long.
+
+    Attributes:
+        file: that of the weights, None before there are any.
+
+    Args:
+        save: writes the model's weights under a name, and gives the file.
+        patience: epochs of this phase without a better one before training ends; 0 for no end.
+        phase: the name of this one, for that of the file.
+        before: the highest mAP of earlier phases, None without any.
+    """
+
+    def __init__(
+        self,
+        save: Callable[[str, list[np.ndarray]], str],
+        patience: int,
+        phase: str = "",
+        before: float | None = None,
+    ) -> None:
+        super().__init__()
+        self._save, self._patience, self._phase = save, patience, f"{phase}-" if phase else ""
+        self.file: str | None = None
+        self._score, self._highest, self._waited = before, None, 0
+
+    def keep(self, epoch: int) -> None:
+        """Keep the weights that the model has now, by the number of their epoch."""
+        self.file = self._save(f"{self._phase}{epoch:06d}", self.model.get_weights())
+
+    def on_epoch_end(self, epoch, logs=None):
+        score = logs["val_mAP"]
+        if self._score is None or score > self._score:
+            self._score = score
+            self.keep(epoch + 1)
+        # Each phase has its own patience, as its first epochs may be worse than the last ones of the phase before.
+        self._waited += 1
+        if self._highest is None or score > self._highest:
+            self._highest, self._waited = score, 0
+        elif self.ended:
+            self.model.stop_training = True
+
+    @property
+    def ended(self) -> bool:
+        """Whether patience is at an end."""
+        return 0 < self._patience <= self._waited
+
+    def state(self) -> dict[str, Any]:
+        return {"file": self.file, "score": self._score, "highest": self._highest, "waited": self._waited}
+
+    def restore(self, told: dict[str, Any]) -> None:
+        self.file, self._score, self._highest, self._waited = (
+            told[name] for name in ("file", "score", "highest", "waited")
+        )
+
+
+class Averages(keras.callbacks.SwapEMAWeights):
+    """Scores and keeps the averages of the weights: they change places with the weights at an epoch's end."""
+
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
+
+    def _finalize_ema_values(self) -> None:
+        """Nothing, as the best weights are loaded when `fit` is done.
+
+        On JAX, Keras's own would leave weights and averages in one array, which the next call gives away.
+        """
+
+    def state(self) -> bool:
+        return self._ema_weights_in_model
+
+    def restore(self, told: bool) -> None:
+        self._ema_weights_in_model = told
+
 
 class Progress(keras.callbacks.Callback):
     """Writes `timing.csv`; prints a line an epoch where no progress bar runs, and the time left after the first epoch.
@@ -102,12 +190,14 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, path: Path, epochs: int, images: int, plain: bool, first: int = 0) -> None:
         super().__init__()
         self.path, self.epochs, self.images, self.plain = path, epochs, images, plain
-        self.before = read_table(path)[:first] if first else []
+        self.before = read_table(path)[:first] if first and path.exists() else []
         self.rows: list[dict[str, float]] = []
-        self.started = self.trained = 0.0
+        self.started: float | None = None  # None between epochs
+        self.trained = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
+        if self.started is None:
+            self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         self.trained = time.perf_counter()
@@ -115,6 +205,7 @@ class Progress(keras.callbacks.Callback):
     def finish_epoch(self, epoch: int, logs: dict) -> None:
         """Called by `EpochEnd`, when the other callbacks are done with the epoch."""
         training, whole = self.trained - self.started, time.perf_counter() - self.started
+        self.started = None
         rate = self.images / training
         self.rows.append(
             {
@@ -137,6 +228,15 @@ class Progress(keras.callbacks.Callback):
             )
         elif len(self.rows) == 1 and self.epochs > epoch + 1:
             print(f"\n{self.epochs - epoch - 1} more epochs take at most {duration(left)}")
+
+    def state(self) -> dict[str, Any]:
+        seconds = None if self.started is None else time.perf_counter() - self.started
+        return {"before": self.before, "rows": self.rows, "seconds": seconds}
+
+    def restore(self, told: dict[str, Any]) -> None:
+        """Take up rows, and an epoch that has taken some seconds, None for one that is still to begin."""
+        self.before, self.rows = told["before"], list(told["rows"])
+        self.started = None if told["seconds"] is None else time.perf_counter() - told["seconds"]
 
 
 class EpochEnd(keras.callbacks.Callback):

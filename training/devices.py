@@ -1,5 +1,6 @@
 """What the machine at hand runs best."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -20,6 +21,30 @@ def jit_compile(choice: Literal["auto", "on", "off"]) -> bool | str:
     if choice != "auto":
         return choice == "on"
     return "auto" if has_gpu() else False
+
+
+def make_deterministic(choice: Literal["auto", "on", "off"], threads: int) -> int:
+    """Let the backend compute the same bits each time: for TensorFlow, deterministic operations and a fixed number of
+    threads, as sums are cut into as many parts. `auto` is on for a CPU, where it cost nothing that could be measured.
+
+    Args:
+        threads: those of an earlier part of the run; 0 for one a core. Once the backend runs they stay as they are.
+
+    Returns:
+        The number of threads; 0 where none was set.
+    """
+    if keras.backend.backend() != "tensorflow" or choice == "off" or (choice == "auto" and has_gpu()):
+        return 0
+    import tensorflow
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = threads or cores
+    try:
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError:  # it runs already, with what it found first
+        threads = tensorflow.config.threading.get_intra_op_parallelism_threads() or cores
+    tensorflow.config.experimental.enable_op_determinism()
+    return threads
 
 
 def has_gpu() -> bool:

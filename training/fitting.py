@@ -1,10 +1,8 @@
 """Fitting a model to batches, with all that goes on beside it, and scoring every split at the end."""
 
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +13,11 @@ from data.batches import feed, row_probabilities
 from data.cache import Cache
 from data.faults import InputError
 from data.views import Views
-from training import callbacks, devices, optimizers
+from training import callbacks, devices, optimizers, stopping
+from training.checkpoint import Checkpoints, State
+from training.keeping import Keeper
+
+DEVICE_CHECK_EVERY = 50  # steps between looks at the loss, where a look keeps the device waiting
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,16 @@ class Phase:
         name: the column `phase` of history.csv; empty for no such column.
         epochs: at most; 0 for those of the header.
         factor: on the learning rate.
-        before: the rows of history.csv of the phases before, whose numbering goes on. Their best weights, of the whole
-            model, are then in the checkpoint, and are kept unless an epoch of this phase is better.
+        before: the rows of history.csv of the phases before, whose numbering goes on. The model then comes with their
+            best weights, which are kept unless an epoch of this phase is better.
+        frozen: what tells the weights below a head that trains alone, as no checkpoint of it holds them.
     """
 
     name: str = ""
     epochs: int = 0
     factor: float = 1.0
     before: Sequence[dict[str, Any]] = ()
-
-
-def best_weights(run_dir: Path) -> Path:
-    """The weights of the best epoch."""
-    return Path(run_dir) / "checkpoint" / "best.weights.h5"
+    frozen: str = ""
 
 
 def fit(
@@ -49,72 +48,130 @@ def fit(
     model: keras.Model,
     loss: keras.losses.Loss,
     phase: Phase = Phase(),
+    state: State | None = None,
 ) -> list[dict[str, Any]]:
     """Train, and leave the model with the weights of its best epoch by validation mAP.
 
     Args:
         config: the header of train.py.
         cache: where the images are. rows: the cache positions of each split.
-        batches: an endless `TrainingBatches`.
+        batches: an endless `TrainingBatches`, which begins with the phase.
         model: of logits, not compiled. loss: a loss on logits.
         phase: which part of the run this is.
+        state: the checkpoint of this phase to go on from, None to begin.
 
     Returns:
         The rows of history.csv, those of the phases before included.
 
     Raises:
         InputError: a setting of the optimizer cannot be, the batch does not fit, or training diverged.
+        Stopped: a signal ended training, and a checkpoint says how far it was.
     """
     steps, done = config.steps_per_epoch or batches.steps_per_epoch, len(phase.before)
     epochs = phase.epochs or config.epochs
+    optimizer = _optimizer(config, phase, epochs * steps)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
+    used = Used(config, cache, rows, loss, phase, done + epochs, steps, batches.batch_size)
+    called = used.attached(model)
+    if state:
+        used.keeper.restore(state)
+    elif phase.before:
+        # They are the best so far, and of the whole model, as no checkpoint of a head's phase need be.
+        used.best.keep(max(phase.before, key=lambda row: row["val_mAP"])["epoch"])
+    # A signal waits for the running step.
+    with stopping.deferred(), devices.out_of_memory(config.batch_size):
+        _run(model, batches, used, called, done, done + epochs)
+    model.set_weights(used.checkpoints.best(used.best.file))
+    return used.history.rows
+
+
+def _optimizer(config: Any, phase: Phase, batches: int) -> keras.optimizers.Optimizer:
+    """The optimizer of a phase of so many batches."""
     # A step of the optimizer takes the gradients of several batches where they are accumulated.
-    total = max(1, epochs * steps // config.accumulation)
+    total = max(1, batches // config.accumulation)
     try:
         highest = config.learning_rate * phase.factor
         rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction)
-        optimizer = optimizers.build(
+        return optimizers.build(
             config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,
             config.accumulation,
         )  # fmt: skip
     except ValueError as error:
         raise InputError(str(error)) from None
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
-    best_path = best_weights(config.run_dir)
-    best_path.parent.mkdir(parents=True, exist_ok=True)
-    terminal = sys.stdout.isatty()
-    progress = callbacks.Progress(
-        config.run_dir / "timing.csv", done + epochs, steps * batches.batch_size, plain=not terminal, first=done
-    )
-    history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
-    watch = {"monitor": "val_mAP", "mode": "max"}
-    earlier_best = max((row["val_mAP"] for row in phase.before), default=None)
-    used = [
-        progress,
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema else []),
-        callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every),
-        history,
-        keras.callbacks.ModelCheckpoint(
-            best_path, save_best_only=True, save_weights_only=True, initial_value_threshold=earlier_best, **watch
-        ),
-    ]
-    if config.patience:
-        used.append(keras.callbacks.EarlyStopping(patience=config.patience, **watch))
-    used.append(callbacks.EpochEnd(progress))
-    with devices.out_of_memory(config.batch_size):
+
+
+class Used:
+    """The callbacks of a phase, in the order in which an epoch's end needs them.
+
+    Args:
+        config, cache, rows, loss, phase: as for `fit`.
+        epochs: of the run, when this phase is done.
+        steps: of an epoch. batch_size: images of a step.
+    """
+
+    def __init__(
+        self, config: Any, cache: Cache, rows: dict[str, np.ndarray], loss: Any, phase: Phase, epochs: int, steps: int,
+        batch_size: int,
+    ) -> None:  # fmt: skip
+        done, self.steps = len(phase.before), steps
+        self.terminal = sys.stdout.isatty()
+        timing = config.run_dir / "timing.csv"
+        progress = callbacks.Progress(timing, epochs, steps * batch_size, plain=not self.terminal, first=done)
+        metrics = callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every)
+        self.history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
+        self.checkpoints = Checkpoints(config.run_dir)
+        highest = max((row["val_mAP"] for row in phase.before), default=None)
+        self.best = callbacks.Best(self.checkpoints.save_best, config.patience, phase.name, highest)
+        parts = {"history": self.history, "best": self.best, "progress": progress}
+        if config.ema:
+            parts["averages"] = callbacks.Averages()
+        told = {"phase": phase.name, "before": done, "frozen": phase.frozen}
+        check_every = DEVICE_CHECK_EVERY if devices.has_gpu() else 1
+        self.keeper = Keeper(self.checkpoints, config.checkpoint_minutes, told, parts, steps, epochs, done, check_every)
+        metrics.around = self.keeper.scoring
+        averages = [parts["averages"]] if config.ema else []
+        self._all = [
+            progress, *averages, metrics, self.history, self.best, callbacks.EpochEnd(progress), self.keeper,
+        ]  # fmt: skip
+        self._epochs = epochs
+
+    def attached(self, model: keras.Model) -> keras.callbacks.CallbackList:
+        """What `fit` takes, with the number of epochs of the whole run, in whatever pieces it is fitted."""
+        return keras.callbacks.CallbackList(
+            self._all, add_history=True, add_progbar=self.terminal, model=model, verbose=int(self.terminal),
+            epochs=self._epochs, steps=self.steps,
+        )  # fmt: skip
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """What `fit` does behind an epoch's last step."""
+        for callback in self._all:
+            callback.on_epoch_end(epoch, logs)
+
+
+def _run(
+    model: keras.Model, batches: Any, used: Used, called: keras.callbacks.CallbackList, first: int, epochs: int
+) -> None:
+    """Fit what is left of a phase that began with epoch `first`: the rest of an epoch that was under way, then whole
+    epochs."""
+    keeper, steps = used.keeper, used.steps
+    start = batches.start_step - first * steps
+
+    def fit(until: int, number: int) -> None:
+        batches.start_step = start + keeper.epoch * steps + keeper.step
         model.fit(
-            feed(batches),
-            initial_epoch=done,
-            epochs=done + epochs,
-            steps_per_epoch=steps,
-            shuffle=False,
-            callbacks=used,
-            verbose=1 if terminal else 0,
-        )
-    with warnings.catch_warnings():
-        # The best epoch may be of an earlier phase, whose optimizer was another.
-        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-        model.load_weights(best_path)
-    return history.rows
+            feed(batches), initial_epoch=keeper.epoch, epochs=until, steps_per_epoch=number, shuffle=False,
+            callbacks=called, verbose=int(used.terminal),
+        )  # fmt: skip
+
+    if keeper.step == steps:
+        model.stop_training = False
+        used.end_epoch(keeper.epoch, {name: float(value) for name, value in model.get_metrics_result().items()})
+    elif keeper.step:
+        fit(keeper.epoch + 1, steps - keeper.step)
+        # The end of a `fit` puts averages in the place of weights.
+        keeper.restore(keeper.last)
+    if keeper.epoch < epochs and not used.best.ended:
+        fit(epochs, steps)
 
 
 def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: keras.Model) -> None:

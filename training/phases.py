@@ -4,6 +4,7 @@ A new head's first gradients are large and would spoil pretrained weights behind
 worth following, and what follows takes small steps (Howard and Ruder, "ULMFiT", ACL 2018, call it gradual unfreezing).
 """
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from data.cache import Cache
 from data.faults import InputError
 from data.views import Views
 from training import features, fitting
+from training.checkpoint import State
 from training.inputs import Inputs
 
 
@@ -81,6 +83,7 @@ def fit(
     inputs: Inputs,
     model: keras.Model,
     loss: keras.losses.Loss,
+    state: State | None = None,
 ) -> Fitted:
     """Train in the phases that the header asks for, and leave the model with the weights of the best epoch of all.
 
@@ -89,37 +92,46 @@ def fit(
         cache: where the images are. rows: the cache positions of each split.
         inputs: what trains.
         model: of logits, not compiled; changed in place. loss: a loss on logits.
+        state: the checkpoint to go on from, None to begin.
 
     Raises:
-        InputError: as `fitting.fit`.
+        InputError: as `fitting.fit`, or the checkpoint is of a head on other frozen weights.
     """
     if "trainable" in models.options_of(config.model, config.extractor) and config.trainable == "head":
-        return _head(config, cache, rows, inputs, model, loss, fitting.Phase())
+        return _head(config, cache, rows, inputs, model, loss, fitting.Phase(), state)
     before: list[dict[str, Any]] = []
-    if config.head_epochs:
+    if state and state.told["before"]:
+        before = state.told["parts"]["history"][: state.told["before"]]
+    elif config.head_epochs:
         first = fitting.Phase("head", config.head_epochs)
         if features.refusal(config, cache):
             with _frozen(features.extractor(model)):
-                before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first)
+                before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first, state)
         else:
-            before = _head(config, cache, rows, inputs, model, loss, first).history
+            before = _head(config, cache, rows, inputs, model, loss, first, state).history
+        state = None
     phase = (
         fitting.Phase(config.trainable, factor=config.fine_tune_factor, before=before) if before else fitting.Phase()
     )
     batches = inputs.batches()
     # The second phase goes on with the batches where the first one ended.
     batches.start_step = len(before) * (config.steps_per_epoch or batches.steps_per_epoch)
-    return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase), cache, model)
+    return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase, state), cache, model)
 
 
-def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase) -> Fitted:
+def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase, state: State | None) -> Fitted:
     """Train the head on stored features."""
     stored = features.Stored(config, cache, rows, inputs, model)
+    phase = dataclasses.replace(phase, frozen=stored.directory.name)
+    if state and state.told["frozen"] != phase.frozen:
+        raise InputError(
+            f"{config.run_dir} cannot go on: the frozen weights below its head were {state.told['frozen']}, and are "
+            f"{phase.frozen} now; give --overwrite to begin anew"
+        )
     batches, head = stored.batches(), features.head(model)
     print(f"{head.input_shape[1]:,} features a view, {len(stored.views)} views a training image: {stored.directory}")
-    history = fitting.fit(config, stored.images, rows, batches, head, loss, phase)
-    # The head's layers are the model's own; the checkpoint is to hold the whole model.
-    model.save_weights(fitting.best_weights(config.run_dir))
+    # The head's layers are the model's own.
+    history = fitting.fit(config, stored.images, rows, batches, head, loss, phase, state)
     # Other views than those that are stored need the pixels.
     if Views(config.score_scales, config.score_views) != Views():
         return Fitted(history, cache, model)

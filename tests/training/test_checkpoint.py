@@ -1,0 +1,142 @@
+"""Checkpoints on disk, who may go on with them, and with what."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import header
+import run_folder
+import train
+from data.faults import InputError
+from training import resuming, stopping
+from training.checkpoint import Checkpoints, State
+from training.lock import Lock
+
+DESCRIBED = {"cache": {"fingerprint": "a", "rows": 3}, "scaling": {}, "shown_rates": [0.5], "inputs": {}, "threads": 2}
+
+
+def state(step: int, best: str | None = None) -> State:
+    return State({"epoch": 0, "step": step, "before": 0, "best": best}, {"model": [np.arange(3.0), np.full(2, step)]})
+
+
+def begun(run: Path, **options) -> train.Config:
+    config = dataclasses.replace(train.Config(), run_dir=run, **options)
+    with resuming.session(config) as session:
+        session.begin({**header.record(config), **DESCRIBED})
+    return config
+
+
+def went_on(config: train.Config, **described) -> resuming.Session:
+    with resuming.session(dataclasses.replace(config, resume=True)) as session:
+        if not session.finished:
+            session.begin({**header.record(config), **DESCRIBED, **described})
+        return session
+
+
+def test_the_last_two_states_and_their_best_weights_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(4):
+        best = checkpoints.save_best(f"{step // 2}", [np.full(3, step)])
+        # As another process would that goes on.
+        Checkpoints(tmp_path).save(step, state(step, best))
+    names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
+    assert names == ["best-1.npz", "state-0000000002.npz", "state-0000000003.npz"]
+    newest = checkpoints.newest()
+    assert newest.told["step"] == 3
+    np.testing.assert_array_equal(newest.arrays["model"][1], [3, 3])
+    np.testing.assert_array_equal(checkpoints.best("best-1.npz")[0], [3, 3, 3])
+
+
+@pytest.mark.parametrize("damage", ["cut", "one byte", "empty", "best gone"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_path, capsys):
+    config = begun(tmp_path / "run")
+    checkpoints = Checkpoints(config.run_dir)
+    checkpoints.save(1, state(1))
+    checkpoints.save(2, state(2, checkpoints.save_best("1", [np.ones(3)])))
+    last = checkpoints.directory / "state-0000000002.npz"
+    whole = last.read_bytes()
+    if damage == "best gone":
+        (checkpoints.directory / "best-1.npz").unlink()
+    else:
+        place = whole.index(np.full(2, 2).tobytes())
+        one = whole[:place] + b"\x07" + whole[place + 1 :]
+        last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "empty": b""}[damage])
+    assert went_on(config).state.told["step"] == 1
+    printed = capsys.readouterr().out
+    assert f"Warning: {last} is damaged" in printed and "the one before is used" in printed
+    (checkpoints.directory / "state-0000000001.npz").write_bytes(b"")
+    with pytest.raises(InputError, match="nothing is left to go on from; give --overwrite"):
+        went_on(config)
+
+
+def test_resume_is_harmless_where_nothing_is_there_and_where_all_is_done(tmp_path, capsys):
+    config = dataclasses.replace(train.Config(), run_dir=tmp_path / "run")
+    assert went_on(config).state is None
+    assert went_on(config).state is None
+    assert "has no checkpoint yet, so the run begins anew" in capsys.readouterr().out
+    run_folder.finish_run(config.run_dir)
+    assert went_on(config).finished
+    with pytest.raises(InputError, match="holds a finished run; give --overwrite"):
+        begun(config.run_dir)
+
+
+def test_what_changed_is_named(tmp_path):
+    config = begun(tmp_path / "run", learning_rate=0.01)
+    Checkpoints(config.run_dir).save(1, state(1))
+    with pytest.raises(InputError, match=r"settings:\n  epochs was 30, is 31\n  learning_rate was 0.01, is 0.1\n"):
+        went_on(dataclasses.replace(config, learning_rate=0.1, epochs=31))
+    free = {"workers": 3, "checkpoint_minutes": 0.5, "cache_dir": Path("moved")}
+    assert went_on(dataclasses.replace(config, **free)).threads == 2
+    with pytest.raises(InputError, match="no longer the same:\n  cache: fingerprint was a, is b\n  cache: rows was 3"):
+        went_on(config, cache={"fingerprint": "b", "rows": 4})
+    with pytest.raises(InputError, match="inputs: augmented balance was not there, is 1f"):
+        went_on(config, inputs={"augmented balance": "1f"})
+    with pytest.raises(InputError, match="did not finish; give --resume to go on with it, --overwrite to replace it"):
+        begun(config.run_dir)
+    with pytest.raises(InputError, match="give one of them"):
+        went_on(dataclasses.replace(config, overwrite=True))
+
+
+def test_a_second_training_in_the_folder_is_refused(tmp_path):
+    config = begun(tmp_path / "run")
+    held = Lock(config.run_dir)
+    held.take()
+    for options in ({"resume": True}, {"overwrite": True}, {}):
+        with pytest.raises(InputError, match=f"is being trained by another process .process {os.getpid()} on "):
+            begun(config.run_dir, **options)
+    held.release()
+    Checkpoints(config.run_dir).save(1, state(1))
+    (config.run_dir / "scores").mkdir()
+    begun(config.run_dir, overwrite=True)
+    assert sorted(path.name for path in config.run_dir.iterdir()) == [".lock", "config.json"]
+
+
+def test_the_command_that_goes_on_is_the_one_that_was_given():
+    given = ["--cache_dir", "a b", "--classes", "N/A", "Rods & rings", "--no-prior_bias", "--batch_norm", "--overwrite",
+             "--epochs", "3", "--train_scales", "1.0", "0.75", "--operations"]  # fmt: skip
+    import shlex
+
+    config = header.parse(train.Config, "", given)
+    words = shlex.split(resuming.command(config))
+    assert words[:2] == ["python", "train.py"]
+    again = header.parse(train.Config, "", words[2:])
+    assert again == dataclasses.replace(config, overwrite=False, resume=True)
+
+
+def test_signals_wait_where_they_must():
+    done = []
+    with pytest.raises(stopping.Stopped) as raised, stopping.watched(), stopping.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("step")
+        assert stopping.asked()
+    assert (raised.value.code, done) == (143, ["step"])
+    with pytest.raises(stopping.Stopped) as raised, stopping.watched(), stopping.deferred(), stopping.at_once():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("never")
+    assert (raised.value.code, done) == (130, ["step"])
+    assert not stopping.asked()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
