@@ -119,8 +119,8 @@ def made(config: Config, folder: Path) -> tuple[Any, Any]:
     (folder / "classes.txt").write_text("".join(f"class {number}\n" for number in range(config.classes)))
     with redirect_stdout(io.StringIO()):
         preprocess.main(preprocess.Config(
-            image_dir=(folder / "images" / "all",), labels_csv=(folder / "labels.csv",), classes_file=folder / "classes.txt",
-            cache_dir=folder / "cache", size=config.size,
+            image_dir=(folder / "images" / "all",), labels_csv=(folder / "labels.csv",),
+            classes_file=folder / "classes.txt", cache_dir=folder / "cache", size=config.size,
         ))  # fmt: skip
     return pixels, labels
 
