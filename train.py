@@ -28,6 +28,7 @@ class Config:
     resume: bool = False  # go on where training stopped; harmless where nothing is there yet, or all is done
     checkpoint_minutes: PositiveFloat = 10.0  # at most, between two states to go on from; each epoch's end has one too
     deterministic: Literal["auto", "on", "off"] = "auto"  # the same bits each time; auto: on a CPU, where it is free
+    devices: Literal["one", "all"] = "one"  # all: every GPU, and other machines', on JAX: docs/cluster.md
     classes: tuple[str, ...] = ("all",)  # all, large, small (cut at large_from), or names or ids; runs are joined later
     large_from: NonNegativeInt = 0  # training images in the cache from which a class is large; 0: the classes' mean
     negatives: NonNegativeFloat = 3.0  # part of the classes: images without any shown for one with a class; 0: all
@@ -114,24 +115,24 @@ class Config:
 
 
 def main(config: Config) -> None:
-    from training import memory, resuming
+    from training import distribution, memory, resuming
 
     memory.keep_freed_memory()
-    with resuming.session(config) as session:
+    with distribution.joined(config) as own, resuming.session(own) as session:
         if session.finished:
             print(f"{config.run_dir} is finished, so nothing is left to go on with")
         else:
-            train(config, session)
-    header.next_command("thresholds.py", run_dirs=config.run_dir)
+            train(own, session)
+        header.next_command("thresholds.py", run_dirs=config.run_dir)
 
 
 def train(config: Config, session) -> None:
     """Train from the beginning or from where `session` stands, and leave a finished run."""
-    cache, said = viewed(config)
-    rows = usable_rows(config, cache)
-
+    from training import selection
     from training.inputs import Inputs
 
+    cache, said = selection.viewed(config)
+    rows = selection.usable_rows(config, cache)
     inputs = Inputs(config, cache, rows["train"])
 
     import keras
@@ -139,7 +140,7 @@ def train(config: Config, session) -> None:
     import models
     import run_folder
     from loss_formulas.smoothing import smoothed
-    from training import any_size, devices, fitting, phases, priors, resuming, start_from
+    from training import any_size, devices, distribution, fitting, phases, priors, resuming, start_from
     from training.checkpoint import Checkpoints
 
     phases.check(config, cache)
@@ -173,7 +174,8 @@ def train(config: Config, session) -> None:
     fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
     fitting.store_scores(config, fitted.images, rows, fitted.model)
-    models.with_probabilities(model).save(config.run_dir / run_folder.MODEL)
+    with distribution.alone(model) as whole:
+        models.with_probabilities(whole).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     Checkpoints(config.run_dir).clear()
 
@@ -210,49 +212,6 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
         return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-def viewed(config: Config) -> tuple:
-    """The cache with the classes, folds and tree that the header asks for, and what was chosen, in lines."""
-    from data import cache as caches
-    from data import hierarchy, partition
-    from data.faults import InputError
-
-    cache, said = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
-    if config.model != "hierarchical":
-        if config.hierarchy:
-            raise InputError(
-                f"hierarchy = {config.hierarchy}: model = {config.model} knows no tree; give --model hierarchical "
-                f"--extractor {config.model}"
-            )
-        return cache, said
-    if config.hierarchy is None:
-        raise InputError(
-            "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
-            "data/hpa_hierarchy.csv is that of the Human Protein Atlas"
-        )
-    if config.classes != ("all",):
-        raise InputError(
-            f"classes = {', '.join(config.classes)}: a tree needs all classes, because a node is positive where any "
-            "class below it is; give --classes all"
-        )
-    cache = hierarchy.seen(cache, config.hierarchy)
-    return cache, [*said, hierarchy.tree_of(cache.meta).words()]
-
-
-def usable_rows(config: Config, cache) -> dict:
-    """The cache positions of each split; training without val rows to choose the best epoch by is refused."""
-    from data.faults import InputError
-    from data.splits import SPLITS
-
-    rows = {split: cache.rows(split) for split in SPLITS}
-    for split in ("train", "val"):
-        if not (cache.labels[rows[split]] == 1).any():
-            raise InputError(
-                f"{config.cache_dir}: its {split} split has no image with a label of its classes, so there is nothing "
-                f"to {'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
-            )
-    return rows
 
 
 def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:

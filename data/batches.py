@@ -35,6 +35,8 @@ class TrainingBatches(keras.utils.PyDataset):
         online: operations and mixing; None for the images as they are.
         threads: how many augment images at once; OpenCV lets them run side by side.
         scales: of the images' sides, an epoch each, over and over.
+        share: the number of this process among those that train together, and theirs; items are its share of each
+            batch, and all else is of the whole.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TrainingBatches(keras.utils.PyDataset):
         online: Online | None = None,
         threads: int = 1,
         scales: Sequence[float] = (1.0,),
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.images, self.seed, self.start_step, self.scales = images, seed, start_step, tuple(scales)
@@ -55,6 +58,8 @@ class TrainingBatches(keras.utils.PyDataset):
         plan = Visits(self.expected, images.bucket, batch_size, seed)
         self.batch_size, self.rows_per_epoch = plan.batch_size, plan.rows_per_epoch
         self.steps_per_epoch = plan.steps_per_epoch
+        index, count = share
+        self._own = slice(index * self.batch_size // count, (index + 1) * self.batch_size // count)
         self.visits = plan.batch  # of a global step: epoch, places and occurrences
         self._threads = ThreadPoolExecutor(threads) if threads > 1 and self.online.ranges.operations else None
         if self.online.ranges.operations:
@@ -79,13 +84,18 @@ class TrainingBatches(keras.utils.PyDataset):
         """Images (batch_size, H, W, C) uint8 and labels (batch_size, K) uint8, or float32 where they may be soft."""
         step = self.start_step + index
         epoch, rows, occurrences = self.visits(step)
+        mixes = self.online.mixing != "off"
+        if not mixes:
+            rows, occurrences = rows[self._own], occurrences[self._own]
         images, labels = self.images.gather(rows), self.images.labels[rows]
         if self.online.ranges.operations:
             self._augment(images, epoch, rows, occurrences)
         images = scaled(images, self.scales[epoch % len(self.scales)])
-        if self.online.mixing != "off":
+        if mixes:
             drawn = generator(self.seed, "mixing", step)
             images, labels = mix_batch(images, labels, self.online.mixing, self.online.mixing_alpha, drawn)
+            # Any two images of the whole batch may have been mixed.
+            images, labels = images[self._own], labels[self._own]
         return images, labels
 
     def _augment(self, images: np.ndarray, epoch: int, rows: np.ndarray, occurrences: np.ndarray) -> None:

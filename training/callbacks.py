@@ -17,6 +17,7 @@ from data.batches import score_rows
 from data.cache import Cache
 from data.faults import InputError
 from data.files import write_text
+from training import distribution
 
 LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}
 
@@ -60,7 +61,7 @@ class SplitMetrics(keras.callbacks.Callback):
     def _add(self, logs: dict, split: str) -> None:
         rows = self.rows[split]
         with self.around():
-            logits = score_rows(self.model, self.cache, rows, self.batch_size)
+            logits = distribution.scored(self.model, rows, self._logits)
         labels = self.cache.labels[rows]
         if not np.isfinite(logits).all():
             raise InputError(
@@ -70,6 +71,9 @@ class SplitMetrics(keras.callbacks.Callback):
         if split == "val":
             logs["val_loss"] = float(self.loss(labels, logits))
         logs.update({f"{split}_{name}": float(found[key]) for key, name in LOGGED.items()})
+
+    def _logits(self, model: keras.Model, rows: np.ndarray) -> np.ndarray:
+        return score_rows(model, self.cache, rows, self.batch_size)
 
 
 class History(keras.callbacks.Callback):

@@ -41,6 +41,8 @@ def refusal(config: Any, cache: Cache) -> str:
 
     A rotated or mixed image is another one each time; features of all of them cannot be kept.
     """
+    if config.devices != "one":
+        return f"devices = {config.devices}: features are computed on one device; give --devices one"
     if others := [name for name in config.operations if name not in SYMMETRIES]:
         return (
             f"operations: {', '.join(others)} would change the pixels anew each epoch, but features are computed once; "

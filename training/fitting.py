@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from data.batches import feed, row_probabilities
 from data.cache import Cache
 from data.faults import InputError
 from data.views import Views
-from training import callbacks, devices, optimizers, stopping
+from training import callbacks, devices, distribution, optimizers, stopping
 from training.checkpoint import Checkpoints, State
 from training.keeping import Keeper
 
@@ -78,8 +79,9 @@ def fit(
     elif phase.before:
         # They are the best so far, and of the whole model, as no checkpoint of a head's phase need be.
         used.best.keep(max(phase.before, key=lambda row: row["val_mAP"])["epoch"])
-    # A signal waits for the running step.
-    with stopping.deferred(), devices.out_of_memory(config.batch_size):
+    # A signal waits for the running step; of several processes each would end behind another one, so there it does not.
+    wait = stopping.deferred() if distribution.share()[1] == 1 else nullcontext()
+    with wait, devices.out_of_memory(config.batch_size):
         _run(model, batches, used, called, done, done + epochs)
     model.set_weights(used.checkpoints.best(used.best.file))
     return used.history.rows
@@ -179,7 +181,9 @@ def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: 
     views = Views(config.score_scales, config.score_views)
     for split, places in rows.items():
         if len(places):
-            scores = row_probabilities(model, cache, places, config.batch_size, views)
+            scores = distribution.scored(
+                model, places, lambda own, part: row_probabilities(own, cache, part, config.batch_size, views)
+            )
             ids = [cache.ids[place] for place in places]
             groups = [cache.index[place]["group"] for place in places]
             run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places], groups)

@@ -67,12 +67,14 @@ class Inputs:
     def batches(self) -> Any:
         """The endless `TrainingBatches`."""
         from data.batches import TrainingBatches  # here, because Keras takes long to import
+        from training import distribution
 
         config = self.config
         threads = config.workers or max(1, (os.cpu_count() or 1) // 2)
         return TrainingBatches(
-            self.images, config.batch_size, config.seed, 0, self.expected, self.online, threads, config.train_scales
-        )
+            self.images, config.batch_size, config.seed, 0, self.expected, self.online, threads, config.train_scales,
+            distribution.share(),
+        )  # fmt: skip
 
     def words(self) -> list[str]:
         """What an epoch shows beside the training images as they are, in lines."""

@@ -14,7 +14,7 @@ import run_folder
 import train
 from data.cache import open_cache
 from data.faults import InputError
-from training import features, fitting, phases
+from training import features, fitting, phases, selection
 from training.inputs import Inputs
 
 
@@ -51,7 +51,7 @@ def augmented_cache(made_cache) -> Path:
 def parts(config: train.Config):
     """What phases.fit takes: cache, rows, inputs, model, loss."""
     cache = open_cache(config.cache_dir)
-    rows = train.usable_rows(config, cache)
+    rows = selection.usable_rows(config, cache)
     inputs = Inputs(config, cache, rows["train"])
     options = {"backbone": config.backbone, "trainable": config.trainable}
     scaling = {"mean": [99.0] * 3, "std": [50.0] * 3}

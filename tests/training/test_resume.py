@@ -10,7 +10,7 @@ import pytest
 
 import models
 import train
-from training import callbacks, checkpoint, devices, keeping, phases, resuming
+from training import callbacks, checkpoint, devices, keeping, phases, resuming, selection
 from training.inputs import Inputs
 
 KILLED_AT = {  # where a kill may come: the method, and whether before or behind it
@@ -88,8 +88,8 @@ def config_of(cache_dir: Path, run_dir: Path, **options) -> train.Config:
 def fitted(config: train.Config) -> list[np.ndarray]:
     """What train.py does up to the end of training; the final weights."""
     with resuming.session(config) as session:
-        cache, _ = train.viewed(config)
-        rows = train.usable_rows(config, cache)
+        cache, _ = selection.viewed(config)
+        rows = selection.usable_rows(config, cache)
         inputs = Inputs(config, cache, rows["train"])
         keras.utils.set_random_seed(config.seed)
         threads = devices.make_deterministic(config.deterministic, session.threads)

@@ -1,0 +1,55 @@
+"""What of a cache a run is about: its classes, folds and tree, and the rows of each split."""
+
+from typing import Any
+
+import numpy as np
+
+from data import cache as caches
+from data import hierarchy, partition
+from data.cache import Cache
+from data.faults import InputError
+from data.splits import SPLITS
+
+
+def viewed(config: Any) -> tuple[Cache, list[str]]:
+    """The cache with the classes, folds and tree that the header asks for, and what was chosen, in lines.
+
+    Raises:
+        InputError: there is no such cache, fold, class or tree, or a tree is asked for that the model does not know.
+    """
+    cache, said = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
+    if config.model != "hierarchical":
+        if config.hierarchy:
+            raise InputError(
+                f"hierarchy = {config.hierarchy}: model = {config.model} knows no tree; give --model hierarchical "
+                f"--extractor {config.model}"
+            )
+        return cache, said
+    if config.hierarchy is None:
+        raise InputError(
+            "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
+            "data/hpa_hierarchy.csv is that of the Human Protein Atlas"
+        )
+    if config.classes != ("all",):
+        raise InputError(
+            f"classes = {', '.join(config.classes)}: a tree needs all classes, because a node is positive where any "
+            "class below it is; give --classes all"
+        )
+    cache = hierarchy.seen(cache, config.hierarchy)
+    return cache, [*said, hierarchy.tree_of(cache.meta).words()]
+
+
+def usable_rows(config: Any, cache: Cache) -> dict[str, np.ndarray]:
+    """The cache positions of each split.
+
+    Raises:
+        InputError: train or val has no image with a label, so nothing can be learnt or no best epoch chosen.
+    """
+    rows = {split: cache.rows(split) for split in SPLITS}
+    for split in ("train", "val"):
+        if not (cache.labels[rows[split]] == 1).any():
+            raise InputError(
+                f"{config.cache_dir}: its {split} split has no image with a label of its classes, so there is nothing "
+                f"to {'learn' if split == 'train' else 'choose the best epoch by'}; give preprocess.py other fractions"
+            )
+    return rows
