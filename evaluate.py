@@ -86,7 +86,9 @@ def sentences(found: "Evaluation") -> list[str]:
     classes = len(found.rows["0.5"])
     said = page.sentences(found.split, found.figures, classes, found.run.warnings, found.tuned_on, told)
     if "tuned" in found.choices:
-        said[2:2] = threshold_words.beliefs(found.holder, found.split, found.tuned_on)
+        # Behind the warnings, which the sentence before them announces.
+        place = 2 + len(found.run.warnings)
+        said[place:place] = threshold_words.beliefs(found.holder, found.split, found.tuned_on)
     return said
 
 

@@ -86,6 +86,8 @@ def main(config: Config) -> None:
         more = [*predictor.words(), *([] if rates is None else [f"Scores are corrected for {config.class_rates}."])]
         write_text(page_path(output_csv), prediction_page.render(seen, output_csv, source, skipped, more))
         print(f"Page: {page_path(output_csv)}")
+    elif page_path(output_csv).exists():
+        print(f"Warning: {page_path(output_csv)} is not of these predictions, but of earlier ones if of any")
 
 
 def checked_output(config: Config, run_dir: Path) -> Path:

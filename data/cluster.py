@@ -4,10 +4,12 @@ Scheduler and workers need this project's packages and the same storage as this 
 where the code lies, and work in the folder that the script was started in, so that relative paths mean the same to all.
 """
 
+import hashlib
 import os
 import site
+import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,8 @@ from data.parallel import CLUSTER
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 20  # to wait for the scheduler, and for its first worker
+# Of the code as it was imported: a worker that runs for days has not what was changed since.
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
 @contextmanager
@@ -33,20 +37,21 @@ def cluster(scheduler: str, reads: Sequence[Path], writes: Path) -> Iterator[Non
 
     Raises:
         InputError: dask is not installed, nothing answers at the address, no worker comes, or a worker does not see
-            the same files or has other decoders.
+            the same files or has other decoders or other code.
     """
     if not scheduler:
         yield
         return
     with _connected(scheduler) as client:
-        # The scheduler reads what it hands on. Workers that come later, in place of a lost one, are told too.
+        # The scheduler reads what it hands on. Workers that come later, in place of a lost one, are told as well where
+        # the code lies; the rest comes with each task.
         client.run_on_scheduler(site.addsitedir, str(ROOT))
         client.register_worker_callbacks(setup=partial(site.addsitedir, str(ROOT)))
         _check_workers(client, reads, Path(writes))
         workers = client.scheduler_info(n_workers=-1)["workers"]
         hosts = {worker["host"] for worker in workers.values()}
         print(f"Cluster {scheduler}: {len(workers)} workers on {len(hosts)} machines")
-        token = CLUSTER.set(client)
+        token = CLUSTER.set((client, partial(there, str(Path.cwd()), maker())))
         try:
             yield
         finally:
@@ -93,18 +98,38 @@ def _check_workers(client: Any, reads: Sequence[Path], writes: Path) -> None:
             for address, found in sorted(seen.items())
             if found != wanted
         ]
-        names = {str(token): str(folder)}
         if faults:
             text = listing("every worker must see the same storage and have the same decoders:", faults)
-            raise InputError(text.replace(str(token), names[str(token)]))
+            raise InputError(text.replace(str(token), str(folder)))
     finally:
         token.unlink(missing_ok=True)
 
 
+def maker() -> dict[str, Any]:
+    """What decides which pixels a worker makes of a file: its decoders' versions and its code."""
+    return {"decoders": decoder_versions(), "code": CODE}
+
+
+def there(folder: str, wanted: dict[str, Any], function: Callable[..., Any], *task: Any) -> Any:
+    """A task on a worker, which may have come when the others had been asked already.
+
+    Args:
+        folder: where it works. wanted: of `maker`, on the machine that the script runs on.
+        function, task: what is to be done.
+
+    Raises:
+        InputError: it does not see the folder, or would make other pixels.
+    """
+    wanted = {**wanted, folder: -1}
+    if (found := look(folder, [])) != wanted:
+        raise InputError(f"worker {socket.gethostname()}: {_difference(found, wanted)}")
+    return function(*task)
+
+
 def look(folder: str, paths: list[str]) -> dict[str, Any]:
-    """What a worker sees: each path's size (-1 for a folder, None for nothing) and its decoders' versions. It works in
-    `folder` from now on."""
-    found: dict[str, Any] = {"decoders": decoder_versions()}
+    """What a worker sees: each path's size (-1 for a folder, None for nothing), and `maker`. It works in `folder` from
+    now on."""
+    found = maker()
     try:
         os.chdir(folder)
     except OSError:
@@ -126,4 +151,6 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
         pairs = ((package, found[name].get(package), version) for package, version in wanted[name].items())
         package, theirs, ours = next(pair for pair in pairs if pair[1] != pair[2])
         return f"it has {package} {theirs or 'not at all'}, this machine {ours or 'not at all'}"
+    if name == "code":
+        return "it works with another state of the code; restart it"
     return f"it does not see {name}" if found.get(name) is None else f"it sees another {name}"

@@ -10,7 +10,8 @@ import joblib
 
 from data.faults import InputError
 
-# The client of the Dask cluster that works in place of this machine's cores, set by `data.cluster.cluster`.
+# The client of the Dask cluster that works in place of this machine's cores, and what calls a function with its
+# arguments there; set by `data.cluster.cluster`.
 CLUSTER: ContextVar[Any] = ContextVar("cluster", default=None)
 LINES = 10  # progress lines in a log file, where a bar cannot move
 QUIET_SECONDS = 3  # between two of them
@@ -39,8 +40,8 @@ def in_parallel(
     Raises:
         InputError: a worker was killed from outside, for want of memory most of the time.
     """
-    client = CLUSTER.get()
-    results = _locally(function, tasks, workers) if client is None else _on_cluster(client, function, tasks)
+    cluster = CLUSTER.get()
+    results = _locally(function, tasks, workers) if cluster is None else _on_cluster(*cluster, function, tasks)
     yield from shown(results, sizes, description)
 
 
@@ -59,12 +60,14 @@ def _locally(function: Callable[..., Any], tasks: list[tuple[Any, ...]], workers
         ) from None
 
 
-def _on_cluster(client: Any, function: Callable[..., Any], tasks: list[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+def _on_cluster(
+    client: Any, there: Callable[..., Any], function: Callable[..., Any], tasks: list[tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
     # Not by joblib's Dask backend (1.6.0), which waits for ever where a task fails and results come as a generator.
     from distributed import KilledWorker, as_completed
 
     # The same call is never taken from an earlier one: what it writes may be gone.
-    futures = {client.submit(function, *task, pure=False): number for number, task in enumerate(tasks)}
+    futures = {client.submit(there, function, *task, pure=False): number for number, task in enumerate(tasks)}
     done = as_completed(futures, loop=client.loop)
     try:
         for future in done:

@@ -70,13 +70,16 @@ def parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 def _spatial(model: keras.Model) -> Iterator[Any]:
     """The outputs with more than one place, last first, without those that are only the maxima of others."""
-    for layer in reversed(model.layers):
-        if isinstance(layer, layers.InputLayer | layers.MaxPooling2D) or isinstance(layer.output, list | tuple | dict):
-            continue
-        shape = layer.output.shape
-        # Sides that are not known before an image comes are taken for more than one place.
-        if len(shape) == 4 and (None in shape[1:3] or shape[1] * shape[2] > 1):
-            yield layer.output
+    # By the calls and not by the layers: a layer that is called twice, or is a model itself, says of its output what it
+    # is elsewhere.
+    for depth in sorted(model._nodes_by_depth):
+        for call in reversed(model._nodes_by_depth[depth]):
+            if isinstance(call.operation, layers.InputLayer | layers.MaxPooling2D) or len(call.outputs) != 1:
+                continue
+            shape = call.outputs[0].shape
+            # Sides that are not known before an image comes are taken for more than one place.
+            if len(shape) == 4 and (None in shape[1:3] or shape[1] * shape[2] > 1):
+                yield call.outputs[0]
 
 
 def _logits(model: keras.Model) -> Any:

@@ -90,24 +90,30 @@ def augmented_counts(path: Path, run: Any, cache: Any) -> list[Chart]:
     """Draw the training images of each class before and after augmentation, of a run that had augmented sets.
 
     Args:
-        path: the PNG. run: a `run_folder.Run`. cache: the one that it trained on, with all of its classes.
+        path: the PNG.
+        run: a `run_folder.Run`; several joined count what any of them trained on.
+        cache: the one that it trained on, with all of its classes.
 
     Raises:
-        InputError: a set is no longer in the cache, or is damaged.
+        InputError: a set is no longer in the cache, or is damaged, or the cache is another one.
     """
     tags = run.config.get("config", {}).get("augmented", ())
     if isinstance(tags, str) or not tags:  # a text where joined runs differ
         return []
+    if cache.meta["fingerprint"] != run.cache.get("fingerprint"):
+        raise InputError(f"the cache {cache.directory} is another one than the run was trained on")
     places = {name: place for place, name in enumerate(cache.class_names)}
     known = [index for index, name in enumerate(run.class_names) if name in places]
     names = [run.class_names[index] for index in known]
     columns = [places[name] for name in names]
-    trained = set(run.scores("train").ids) if "train" in run.splits() else set(cache.ids)
+    runs = getattr(run, "runs", [run])
+    trained = [set(each.scores("train").ids) if "train" in each.splits() else set(cache.ids) for each in runs]
     added, images = np.zeros(len(names)), 0
     carriers = np.zeros((len(names), len(cache)), dtype=bool)
     for made in (open_augmented(cache, tag) for tag in tags):
         # A fold that judges a parent left its images out of training.
-        used = [row for row, own in enumerate(made.parents) if all(cache.ids[parent] in trained for parent in own)]
+        names_of = [{cache.ids[parent] for parent in own} for own in made.parents]
+        used = [row for row, own in enumerate(names_of) if any(own <= ids for ids in trained)]
         shares = made.labels[np.ix_(used, columns)].astype(np.float64)
         shares[shares > 1] = 0  # unknown
         added, images = added + shares.sum(axis=0), images + len(used)

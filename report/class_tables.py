@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.files import written_aside
 from report import tables
-from report.page import number
+from report.page import cut, number
 
 COUNTS, RATIOS = ("TP", "FP", "FN", "TN"), ("precision", "recall", "f1")
 
@@ -22,7 +22,7 @@ def show(split: str, classes: dict) -> None:
     ]
     if "tuned" in classes:
         measures.append("threshold\ntuned")
-        rows = [[*cells, f"{row[-1]['threshold']:.3f}"] for cells, row in zip(rows, versions, strict=True)]
+        rows = [[*cells, cut(row[-1]["threshold"])] for cells, row in zip(rows, versions, strict=True)]
     tables.show(f"Classes in {split}, in order of their training images (0/0 counted 0)", columns + measures, rows)
     tables.show(
         f"The same in images of {split}: found (TP), false alarms (FP), missed (FN), rightly left out (TN)",

@@ -114,7 +114,8 @@ def notes_on(run: Any, cache: Any, lacking: int) -> list[str]:
     said = []
     if hasattr(run, "runs"):
         said.append(f"The pictures are those of the first run's cache, {cache.directory}.")
-    elif cache.meta["fingerprint"] != run.cache.get("fingerprint"):
+    # That of joined runs is the first one's.
+    if cache.meta["fingerprint"] != run.cache.get("fingerprint"):
         said.append(f"The cache {cache.directory} is another one than the run was trained on; its pictures may differ.")
     if lacking:
         said.append(f"{lacking:,} of the images are not in the cache {cache.directory} and have no picture.")

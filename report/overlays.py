@@ -143,7 +143,7 @@ def drawn(run: Any, found: Evaluation, chosen: Sequence[Pick], cache_dir: Path |
     heats = heat_maps(run.load_model(), images, [run.class_names.index(name) for name in names])
     made = []
     for pick, name, label, image, heat in zip(chosen, ids, names, images, heats, strict=True):
-        shown = enlarged(thumbnails.rgb(image, channels))
+        shown = enlarged(thumbnails.rgb(thumbnails.shrunk(image, SIDE), channels))
         urls = [thumbnails.data_url(each, SIDE, QUALITY) for each in (shown, heated(shown, heat))]
         score = float(found.part.scores[pick.row, pick.column])
         made.append(Overlay(name, label, score, pick.kind, KINDS[pick.kind], *urls))
@@ -167,7 +167,7 @@ def images_of(run: Any, ids: Sequence[str], cache_dir: Path | None) -> tuple[Any
 
 
 def heat_maps(model: Any, images: Sequence[np.ndarray], classes: Sequence[int]) -> list[np.ndarray]:
-    """One map an image for one class each, (h, w) float32; images of one shape go through the model together.
+    """One map an image for one class each, (h, w) float32.
 
     Raises:
         ValueError: the model has no maps.
@@ -178,17 +178,17 @@ def heat_maps(model: Any, images: Sequence[np.ndarray], classes: Sequence[int]) 
     for shape in dict.fromkeys(image.shape for image in images):
         rows = [row for row, image in enumerate(images) if image.shape == shape]
         own = np.array([[classes[row]] for row in rows])
-        heats = gradcam.maps(model, np.stack([images[row] for row in rows]), own, batch_size=8)
+        # One by one: several large images at once may take more memory than training had.
+        heats = gradcam.maps(model, np.stack([images[row] for row in rows]), own, batch_size=1)
         for row, heat in zip(rows, heats[:, 0], strict=True):
             found[row] = heat
     return found
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """An image (H, W, 3) uint8 whose longer side is `SIDE`, so that an overlay of few pixels can be read as well."""
+    """A small image (H, W, 3) uint8 with `SIDE` as its longer side, so that an overlay of few pixels can be read."""
     import cv2
 
-    image = thumbnails.shrunk(image, SIDE)
     scale = SIDE / max(image.shape[:2])
     height, width = (max(1, round(scale * length)) for length in image.shape[:2])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

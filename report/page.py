@@ -83,6 +83,11 @@ def number(value: float) -> str:
     return "–" if value != value else f"{value:.3f}"
 
 
+def cut(threshold: float) -> str:
+    """A threshold with three decimals; `never` where no score reaches it."""
+    return number(threshold) if threshold <= 1 else "never"
+
+
 def signed(value: float) -> str:
     """A difference with its sign and three decimals; a dash where it is not defined."""
     return "–" if value != value else f"{value:+.3f}".replace("-", "−")
@@ -157,7 +162,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.filters.update(
-        number=number, percent=percent, embedded=embedded, signed=signed, between=between, setting=setting
+        number=number, cut=cut, percent=percent, embedded=embedded, signed=signed, between=between, setting=setting
     )
     return made
 

@@ -18,6 +18,7 @@ from report.plots import drawn_of
 
 TEMPLATE, SCRIPTS = "predictions.html.j2", ("page.js", "predictions.js")
 ROWS = 2_000  # images in the page's table at most
+LABELS = 20  # of an image at most, the most probable, so that a page of many classes can still be opened
 EACH = 5  # images of each kind and class in the galleries at most
 KINDS = {  # name → in which order they are shown, and what is said where there are none
     "surest": ("predicted images, the highest scores first", "No image is given this class."),
@@ -27,7 +28,8 @@ KINDS = {  # name → in which order they are shown, and what is said where ther
 
 @dataclass(frozen=True)
 class Sample:
-    """An image as it stands in the galleries: id, scores (K,), predicted classes, and a thumbnail (H, W, 3) uint8."""
+    """An image as it stands in the galleries: id, scores (K,), predicted classes, the most probable first, and a
+    thumbnail (H, W, 3) uint8."""
 
     name: str
     scores: np.ndarray
@@ -59,10 +61,11 @@ class Best:
 
 @dataclass(frozen=True)
 class Row:
-    """An image in the table: id, predicted classes with their scores, highest score, and how near a score comes to its
-    threshold."""
+    """An image in the table: id, number of predicted classes, the first of them with their scores, highest score, and
+    how near a score comes to its threshold."""
 
     name: str
+    count: int
     predicted: list[tuple[str, float]]
     highest: float
     nearest: float
@@ -113,8 +116,8 @@ class Seen:
         self.without += not chosen
         self.counts += predicted
         if len(self.rows) < ROWS:
-            named = [(self.names[column], float(scores[column])) for column in chosen]
-            self.rows.append(Row(name, named, float(scores.max()), float(distances.min())))
+            named = named_scores(self.names, scores, chosen)
+            self.rows.append(Row(name, len(chosen), named, float(scores.max()), float(distances.min())))
         keys = {"surest": np.where(predicted, scores, -np.inf), "least sure": -distances}
         places = [
             (best, float(keys[kind][column]))
@@ -127,6 +130,11 @@ class Seen:
             sample = Sample(name, scores, chosen, small)
             for best, key in places:
                 best.add(key, sample)
+
+
+def named_scores(names: Sequence[str], scores: np.ndarray, predicted: Sequence[int]) -> list[tuple[str, float]]:
+    """Names and scores of the first `LABELS` of an image's predicted classes."""
+    return [(names[column], float(scores[column])) for column in predicted[:LABELS]]
 
 
 def training_rates(run: Any) -> np.ndarray:
@@ -203,7 +211,7 @@ def sentences(seen: Seen, thresholds_file: str | None, skipped: dict[str, str], 
 
 
 def class_rows(seen: Seen) -> list[dict[str, Any]]:
-    """A row a class, the largest in training first; `width` is the length of its bar, per cent of the longest."""
+    """A row a class, the largest in training first; `widths` are the lengths of its bars, per cent of the longest."""
     share = seen.counts / max(seen.images, 1)
     longest = max(share.max(), seen.rates.max(), 1e-9)
     return [
@@ -239,7 +247,8 @@ def galleries(seen: Seen) -> tuple[int, dict[int, dict[str, list[dict[str, Any]]
                 "name": sample.name,
                 "score": float(sample.scores[column]),
                 "given": column in sample.predicted,
-                "predicted": [(seen.names[each], float(sample.scores[each])) for each in sample.predicted],
+                "count": len(sample.predicted),
+                "predicted": named_scores(seen.names, sample.scores, sample.predicted),
                 "picture": url,
             }
         )

@@ -8,6 +8,7 @@ import numpy as np
 import metrics
 from decision import Decision
 from report import levels, tables
+from report.page import cut
 from threshold_formulas.honest import Honest
 from threshold_formulas.methods import TUNES_NOTHING
 
@@ -41,7 +42,7 @@ def show_classes(config: Any, run: Any, scored: Any, decision: Decision, honest:
     rows = []
     for place in sorted(range(len(names)), key=lambda index: -after[index]["support"]):
         old, new = before[place], after[place]
-        cells = [new["class"], f"{new['support']:,}", f"{new['threshold']:.3f}", f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
+        cells = [new["class"], f"{new['support']:,}", cut(new["threshold"]), f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
         rows.append([*cells, *apart[place : place + 1]])
     title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
     tables.show(f"Thresholds ({title})", columns + ["F1\nheld out"] * bool(apart), rows)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from data import chunks, cluster
+from data import chunks, cluster, parallel
+from data.faults import InputError
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed(
     [
         ({"decoders": {"pillow": "1.0"}}, "it has pillow 1.0, this machine 2.0"),
         ({"decoders": {}}, "it has pillow not at all, this machine 2.0"),
+        ({"code": "older"}, "it works with another state of the code; restart it"),
         ({"images": None}, "it does not see images"),
         ({"images": 7}, "it sees another images"),
     ],
@@ -103,7 +105,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed(
 def test_workers_without_the_same_storage_or_decoders_are_refused(
     theirs, words, scheduler, options, called, tmp_path, monkeypatch
 ):
-    here, ours = os.getpid(), {"decoders": {"pillow": "2.0"}, "images": -1}
+    here, ours = os.getpid(), {"decoders": {"pillow": "2.0"}, "code": "ours", "images": -1}
     # Sent to the workers by its value, where another process runs it.
     monkeypatch.setattr(cluster, "look", lambda *_: ours if os.getpid() == here else ours | theirs)
     address = scheduler[0]
@@ -111,6 +113,39 @@ def test_workers_without_the_same_storage_or_decoders_are_refused(
     assert told.startswith("error: every worker must see the same storage and have the same decoders:")
     assert "worker tcp://127.0.0.1:" in told and words in told
     assert not list(tmp_path.glob("**/*")), "nothing is left behind"
+
+
+def test_a_worker_that_comes_later_works_in_the_same_folder(scheduler, tmp_path, monkeypatch):
+    address = scheduler[0]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
+    with cluster.cluster(address, [], tmp_path / "cache"):
+        client = parallel.CLUSTER.get()[0]
+        before = client.scheduler_info(n_workers=-1)["workers"].keys()
+        quiet = {"cwd": tmp_path / "elsewhere", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        late = subprocess.Popen([*command, "--nthreads", "1", "--host", "127.0.0.1"], **quiet)
+        try:
+            wait_for(lambda: client.scheduler_info(n_workers=-1)["workers"].keys() - before)
+            tasks = [("sleep 0.1; echo $PPID $PWD",)] * 30
+            seen = [text.split() for _, text in parallel.in_parallel(subprocess.getoutput, tasks, [1] * 30, 0, "")]
+        finally:
+            late.kill()
+            late.wait()
+    assert str(late.pid) in {process for process, _ in seen}
+    assert {folder for _, folder in seen} == {str(tmp_path)}
+
+
+def test_a_task_is_refused_where_pixels_would_be_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted = cluster.maker()
+    assert cluster.there(str(tmp_path), wanted, sum, [1, 2]) == 3
+    with pytest.raises(InputError, match=r"it has pillow .*, this machine 1.0"):
+        cluster.there(str(tmp_path), {**wanted, "decoders": {**wanted["decoders"], "pillow": "1.0"}}, sum, [1, 2])
+    with pytest.raises(InputError, match=r"worker .*: it works with another state of the code; restart it"):
+        cluster.there(str(tmp_path), {**wanted, "code": "other"}, sum, [1, 2])
+    with pytest.raises(InputError, match=r"worker .*: it does not see .*gone"):
+        cluster.there(str(tmp_path / "gone"), wanted, sum, [1, 2])
 
 
 def test_what_a_worker_sees(tmp_path, monkeypatch):

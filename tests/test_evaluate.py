@@ -204,6 +204,16 @@ def test_what_was_warned_of_in_training_is_said_and_no_honesty_claimed(tmp_path,
     assert f"Warning: {told[0]}" in printed
 
 
+def test_a_threshold_that_no_score_reaches_is_never(tmp_path, capsys, no_charts):
+    directory = make_run(tmp_path / "run")
+    cuts = np.array([0.4, 1.000001, 1.0, 0.2, 0.9])
+    run_folder.open_run(directory).save_thresholds(cuts, "per_class", {})
+    report = evaluated(directory)
+    printed, page = capsys.readouterr().out, (report / "index.html").read_text(encoding="utf-8")
+    assert sum(line.rstrip().endswith(" never") for line in printed.splitlines()) == 1
+    assert page.count("<td>never</td>") == 1 and page.count("<td>1.000</td></tr>") == 1
+
+
 def test_the_report_and_the_thresholds_can_lie_elsewhere(tmp_path, no_charts):
     directory = make_run(tmp_path / "run", tuned=False)
     run_folder.Run(tmp_path / "tuned", run_folder.open_run(directory).config).save_thresholds(

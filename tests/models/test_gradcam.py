@@ -167,6 +167,20 @@ def test_a_layer_of_one_place_is_passed_over():
     assert gradcam.maps(narrow, noise(32, 32), [0]).shape == (3, 1, 2, 2)
 
 
+def test_layers_that_stand_in_a_model_twice_or_are_models_themselves_have_maps():
+    images, inputs = noise(12, 12), keras.Input((12, 12, 3), dtype="uint8")
+    scaled = layers.Rescaling(1 / 255)(inputs)
+    convolution = layers.Conv2D(3, 3, activation="relu")
+    twice = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(convolution(convolution(scaled)))))
+    assert gradcam.maps(twice, images, [0]).shape == (3, 1, 8, 8)
+    inner_inputs = keras.Input((12, 12, 3))
+    trunk = keras.Model(inner_inputs, convolution(inner_inputs))
+    head = layers.Dense(2)
+    nested = keras.Model(inputs, head(layers.GlobalAveragePooling2D()(trunk(scaled))))
+    flat = keras.Model(inputs, head(layers.GlobalAveragePooling2D()(convolution(scaled))))
+    np.testing.assert_allclose(gradcam.maps(nested, images, [1]), gradcam.maps(flat, images, [1]), atol=1e-6)
+
+
 def test_a_model_of_any_size_is_asked_at_the_images_own():
     sides = (40, 72)
     options = {"width": 0.25, "pyramid_levels": (1, 2)}

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import joined_runs
 import run_folder
 from data.cache import open_cache
+from data.faults import InputError
 from report import charts, dataset_plots, evaluation
 
 
@@ -53,6 +55,29 @@ def test_images_of_parents_that_did_not_train_are_not_counted(cache_dir, tmp_pat
     used = [row for row, own in enumerate(parents) if set(own) <= set(half)]
     assert 0 < len(used) < len(parents) and f"{len(used):,} new images" in chart.caption
     assert counted[0][2].tolist() == (labels[used] == 1).sum(axis=0).tolist()
+
+
+def test_joined_runs_count_the_new_images_that_any_of_them_trained_on(cache_dir, tmp_path, scored_run, counted):
+    dirs = []
+    for name, part in (("first", slice(0, 60)), ("second", slice(30, None))):
+        directory = scored_run(tmp_path / name, cache_dir, settings={"augmented": ["more"]})
+        stored = run_folder.open_run(directory).scores("train")
+        run_folder.write_scores(directory, "train", stored.ids[part], stored.scores[part], stored.labels[part])
+        dirs.append(directory)
+    (chart,) = charts.augmented_counts(tmp_path / "a.png", joined_runs.open_runs(dirs), open_cache(cache_dir))
+    effect = json.loads((cache_dir / "augmented/more/augmented.json").read_text())["effect"]
+    (_, before, added, originals, _) = counted[0]
+    assert before.tolist() == effect["counts_before"] and (before + added).tolist() == effect["counts_after"]
+    assert f"{effect['new_images']:,} new images" in chart.caption and (originals <= before).all()
+
+
+def test_a_cache_that_is_another_one_now_has_no_such_chart(cache_dir, tmp_path, scored_run, counted, monkeypatch):
+    run = run_folder.open_run(scored_run(tmp_path / "run", cache_dir, settings={"augmented": ["more"]}))
+    run.cache["fingerprint"] = "before"
+    monkeypatch.setattr(run, "splits", list)
+    with pytest.raises(InputError, match="is another one than the run was trained on"):
+        charts.augmented_counts(tmp_path / "a.png", run, open_cache(cache_dir))
+    assert not counted
 
 
 @pytest.fixture

@@ -171,6 +171,8 @@ def test_what_the_cache_lacks_and_where_pictures_come_from_is_said(made_cache, t
     ]
     other = SimpleNamespace(cache={"fingerprint": "another"})
     assert "another one than the run was trained on" in gallery.notes_on(other, open_cache(made_cache), 0)[0]
+    both.cache["fingerprint"] = "another"
+    assert "another one than the run was trained on" in gallery.notes_on(both, open_cache(made_cache), 0)[1]
     assert gallery.notes_on(found.run, open_cache(made_cache), 0) == []
 
 

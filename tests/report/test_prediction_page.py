@@ -161,6 +161,17 @@ def test_rates_of_joined_runs_are_those_of_the_first_that_knows_a_class():
     np.testing.assert_array_equal(prediction_page.training_rates(joined), [0.1, 0.2, 0.4])
 
 
+def test_of_very_many_classes_an_image_shows_the_most_probable():
+    names = [f"class {number}" for number in range(300)]
+    seen = prediction_page.Seen(run_of(names, [0.1] * 300), Decision(0.0), PREPARATION)
+    seen.add("a", np.linspace(0.9, 0.1, 300), np.zeros((8, 8, 3), np.uint8))
+    (row,) = Reader(rendered(seen)).tables[1][1:]
+    assert row[1] == "300" and row[2] == "0.900"
+    assert row[4].count("class") == prediction_page.LABELS and row[4].endswith(
+        f"and {300 - prediction_page.LABELS} more"
+    )
+
+
 def test_however_many_classes_the_thumbnails_stay_within_their_budget(monkeypatch):
     monkeypatch.setattr(gallery, "BUDGET", 600_000)
     names = [f"class {number}" for number in range(20)]
