@@ -37,7 +37,7 @@ def main(config: Config) -> None:
     from bench.preprocess_files import KINDS, write_files
     from report import tables
 
-    cores = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:
             files = write_files(kind, Path(folder), config)

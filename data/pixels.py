@@ -136,6 +136,7 @@ def _means(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The means over areas of (H, W) or (H, W, C) pixels at a width and height."""
     import cv2  # here, because it takes long to import
 
+    cv2.setNumThreads(1)  # the processes fill the cores already
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
