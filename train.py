@@ -218,6 +218,7 @@ def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     """Say what the model costs; a batch that the memory cannot hold is refused with the largest that it can."""
     import keras
 
+    import models
     from data.faults import InputError
     from models.cost import cost
     from training import devices, memory
@@ -230,7 +231,10 @@ def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     )
     if there and needed > there and not devices.has_gpu():
         fits = found.fitting(there)
-        way = f"--batch_size {fits} fits" if fits else "not even one image fits: take a smaller model or size"
+        smaller = (
+            ", or --global_pooling" if "global_pooling" in models.options_of(config.model, config.extractor) else ""
+        )
+        way = f"--batch_size {fits} fits" if fits else f"not even one image fits: take a smaller model or size{smaller}"
         raise InputError(
             f"batch_size = {config.batch_size}: a step takes about {needed / 1e9:.1f} GB, but {there / 1e9:.1f} GB are "
             f"free; {way}"
