@@ -63,7 +63,7 @@ def options(folder: Path, *more) -> list:
 @pytest.fixture
 def run(monkeypatch, capsys):
     """As `shell`, in this process and without pictures, which is faster."""
-    monkeypatch.setattr(preprocess, "draw", lambda *_: None)
+    monkeypatch.setattr("report.dataset_pictures.draw", lambda *_: None)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
     def call(_, *arguments, fails: bool = False) -> str:
