@@ -57,7 +57,7 @@ def main(config: Config) -> None:
     print(f"It takes uint8 images (N, {images}), prepared as docs/export.md says, and gives probabilities.")
     if run.views != Views():
         print(f"Warning: the thresholds are for {run.views}; whoever runs the file must take the same mean")
-    header.next_command("predict.py", run_dirs=run.directory, image_dir="NEW_IMAGES")
+    print("Next: docs/export.md shows how other programs use it")
 
 
 def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any], str]:

@@ -61,9 +61,9 @@ def parse(config_class: type[ConfigType], description: str | None, arguments: li
         description: the script's docstring.
         arguments: what to read instead of `sys.argv[1:]`.
     """
+    sys.excepthook = _show_mistake
     import tyro
 
-    sys.excepthook = _show_mistake
     # TensorFlow's own notes on its start are not for the users of a script.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A log file shows lines as they come, also when something else buffers the pipe.
@@ -188,6 +188,15 @@ def _git_commit() -> str | None:
 def _show_mistake(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
     if isinstance(error, InputError):
         print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, BrokenPipeError):
+        # Who read what is printed has seen enough, as head has; what Python still holds goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif isinstance(error, ModuleNotFoundError) and error.name and _is_package(error.name):
+        print(
+            f"error: the package {error.name} is missing: activate the environment (source .venv/bin/activate), or "
+            "pip install -r requirements.txt",
+            file=sys.stderr,
+        )
     elif isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         print(f"error: {error.strerror}{place}", file=sys.stderr)
@@ -201,3 +210,9 @@ def _show_mistake(kind: type[BaseException], error: BaseException, trace: types.
         print("stopped", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def _is_package(module: str) -> bool:
+    """Whether a module is not one of this toolkit."""
+    first = Path(__file__).with_name(module.partition(".")[0])
+    return not (first.is_dir() or first.with_suffix(".py").exists())

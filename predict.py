@@ -40,21 +40,25 @@ class Config:
 
 def main(config: Config) -> None:
     import joined_runs
-    import predictor as predictors
     from data import unlabelled
     from data.channels import brief
     from data.faults import listing
     from data.files import write_json, write_text
     from data.images import Preparation
-    from report import prediction_page
-    from training.devices import jit_compile
 
     run = joined_runs.open_runs(config.run_dirs)
     preparation = Preparation.from_dict(run.preparation)
+    # Before the output, as a mistyped folder should not be hidden by predictions of another one.
+    ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
     output_csv = checked_output(config, run.directory)
     decision, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
-    ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
+
+    # TensorFlow takes seconds to load, so what is above comes without it.
+    import predictor as predictors
+    from report import prediction_page
+    from training.devices import jit_compile
+
     predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
     for model in predictor.models:
         model.compile(jit_compile=jit_compile("auto"))
@@ -75,7 +79,7 @@ def main(config: Config) -> None:
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
         print(
-            listing(f"warning: {len(skipped):,} images cannot be decoded and are {fate}:", unlabelled.lines_of(skipped))
+            listing(f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:", unlabelled.lines_of(skipped))
         )
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source}

@@ -78,7 +78,9 @@ def make_cache(config: Config) -> None:
         print(f"Pictures: {pictures / 'class_counts.png'}, {pictures / 'preview.png'}")
         join = config.near_duplicates == "join"
         reasons, thumbnails = check_decoding(collection.paths, preparation, config.workers, join)
-        after_decoding(config, collection, division, earlier, reasons, lambda: thumbnails)
+        used, redrawn, _ = after_decoding(config, collection, division, earlier, reasons, lambda: thumbnails)
+        if redrawn is not division:
+            draw(pictures, used, redrawn, preparation)
         print("Checked; no cache was written, because of --check_only")
         header.next_command("preprocess.py", **header.changed_options(config))
         return
@@ -125,6 +127,7 @@ def after_decoding(
         collection = collection.keep([not reason for reason in reasons])
     if not skipped and config.near_duplicates == "off":
         return collection, division, skipped
+    print("The split that follows replaces the one above")
     division = divided(config, collection, earlier)
     show_division(collection, division, earlier)
     return collection, division, skipped

@@ -140,7 +140,7 @@ def train(config: Config, session) -> None:
     import models
     import run_folder
     from loss_formulas.smoothing import smoothed
-    from training import any_size, devices, distribution, fitting, phases, priors, resuming, start_from
+    from training import any_size, devices, distribution, fitting, loss_setup, phases, priors, resuming, start_from
     from training.checkpoint import Checkpoints
 
     phases.check(config, cache)
@@ -156,7 +156,10 @@ def train(config: Config, session) -> None:
     model, loss = built(config, cache, inputs, standard)
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in [*said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache)]:
+    for text in [
+        *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache),
+        *devices.words(config.precision), *loss_setup.words(config),
+    ]:  # fmt: skip
         print(text)
     show_cost(config, model, any_size.largest_shape(config, cache))
     if earlier:
@@ -193,8 +196,8 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
     strange = models.strange_options(config.model, config.extractor, vars(config))
     for name, others in strange.items():
         raise InputError(
-            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; {', '.join(others)} "
-            f"{'has' if len(others) == 1 else 'have'}"
+            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; "
+            f"{' and '.join(f'--model {other}' for other in others)} {'has' if len(others) == 1 else 'have'} it"
         )
     tree = tree_of(cache.meta)
     tables = tree.tables() if tree else {}

@@ -30,7 +30,7 @@ class AugmentedWriter(FolderWriter):
     """
 
     def __init__(self, directory: Path, overwrite: bool) -> None:
-        super().__init__(directory, overwrite, DESCRIPTION, "augmented set")
+        super().__init__(directory, overwrite, DESCRIPTION, "augmented set", "tag")
 
     def write(self, cache: Cache, images: Sequence[NewImage], workers: int) -> None:
         """Make all images; those that an earlier run finished are kept.

@@ -8,7 +8,18 @@ from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError, listing
 from data.images import ImageFiles, NoImage, files_of, find_images
 from data.label_forms import ID_COLUMNS, PATH_COLUMN
-from data.matching import MISSING, add_stripped, match_ids, match_name, path_key, short_ids, stems_of, unstripped
+from data.matching import (
+    MISSING,
+    add_stripped,
+    channels_option,
+    files_a_channel,
+    match_ids,
+    match_name,
+    path_key,
+    short_ids,
+    stems_of,
+    unstripped,
+)
 from data.preparation import PICTURES, channel_names
 from data.spreadsheet import Sheet, column_key
 
@@ -63,7 +74,7 @@ def match_images(
     """
     names = channel_names(channels)
     if channels in PICTURES or not (pattern or columns):
-        return *match_ids(ids, lines, image_dir, faults), False
+        return *match_ids(ids, lines, image_dir, faults, pattern), False
     try:
         found = find_images(image_dir)
     except InputError as error:
@@ -74,7 +85,7 @@ def match_images(
     groups = by_channel(list(found), names, pattern)
     padded = unstripped({key: [key] for key in groups})
     if not any(_group_key(image_id, groups) in groups or path_key(image_id) in padded for image_id in ids):
-        return *match_ids(ids, lines, image_dir, faults), False
+        return *match_ids(ids, lines, image_dir, faults, pattern), False
     return *_match_groups(ids, lines, found, names, pattern, groups, padded, faults), True
 
 
@@ -196,7 +207,18 @@ def _match_groups(
             claimed[name] = line
             images.append(image)
     add_stripped(stripped, len(ids) - len(images), faults)
+    _name_channels(images, groups, found, names, pattern)
     return images, [name for name in (*groups, *loose) if name not in claimed]
+
+
+def _name_channels(
+    images: list[ImageFiles], groups: Found, found: dict[str, Path], names: list[str], pattern: str
+) -> None:
+    """Say with the first image which channels the folder has, where one that is asked for is nowhere in it."""
+    if images and isinstance(images[0], NoImage) and set(names).difference(*groups.values()):
+        there = list(files_a_channel(next(iter(groups)), stems_of(found), pattern))
+        reason = f"{images[0].reason}; the channels there are {', '.join(there)}: --channels {channels_option(there)}?"
+        images[0] = NoImage(images[0].files, reason)
 
 
 def _not_grouped(found: dict[str, Path], groups: Found) -> dict[str, Path]:

@@ -19,20 +19,22 @@ class FolderWriter:
         overwrite: whether it may replace a finished one, or an unfinished one of other inputs.
         marker: the JSON file, with a format_version, that only a finished folder of this kind holds.
         kind: what such a folder is called: cache, augmented set.
+        option: the option that names it.
 
     Raises:
         InputError: there is a finished folder and `overwrite` is off, or something of another kind.
     """
 
-    def __init__(self, directory: Path, overwrite: bool, marker: str, kind: str) -> None:
+    def __init__(self, directory: Path, overwrite: bool, marker: str, kind: str, option: str) -> None:
         self.directory, self.overwrite, self.kind = Path(directory), overwrite, kind
+        self._other = f"another --{option}"
         if self.directory.name in ("", ".."):
             raise InputError(f"{directory}: must name a folder of its own for the {kind}")
         if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
             if not _is_finished(self.directory, marker):
                 raise InputError(f"{directory} exists and is not a {kind}; choose another name")
             if not overwrite:
-                raise InputError(f"{directory} is a finished {kind}; give --overwrite to replace it, or another name")
+                raise InputError(f"{directory} is a finished {kind}; give --overwrite to replace it, or {self._other}")
         self.partial = partial_dir(self.directory)
         # One level down, so that the folder that is renamed at the end holds nothing else.
         self.content = self.partial / "content"
@@ -56,7 +58,7 @@ class FolderWriter:
                 raise InputError(
                     f"{self.partial} holds an unfinished {self.kind} that was begun with other inputs or settings:\n"
                     + "".join(f"  {change}\n" for change in changes)
-                    + "give --overwrite to begin again (what did not change is kept), or another name"
+                    + f"give --overwrite to begin again (what did not change is kept), or {self._other}"
                 )
         self.content.mkdir(parents=True, exist_ok=True)
         for leftover in [*self.partial.glob(".*"), *self.content.glob(".*")]:

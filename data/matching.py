@@ -1,20 +1,24 @@
 """Which image file each row of the labels means."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from data.decoding import stems
+from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError
 from data.images import find_images
+from data.preparation import CHANNEL_SETS
 
 MISSING = "no such image"
 STRIPPED = "were zeros stripped by a spreadsheet?"
 UNSTRIP = "Give the Id column the format Text (or 000) in the spreadsheet and save it again, or mend the ids"
 
 
-def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults) -> tuple[list[Path], list[str]]:
+def match_ids(
+    ids: list[str], lines: list[int], image_dir: Path, faults: Faults, pattern: str = ""
+) -> tuple[list[Path], list[str]]:
     """Find the image of each id, given with or without its extension.
 
     Args:
@@ -22,6 +26,7 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
         lines: the line of each id in its CSV, for the messages.
         image_dir: the folder of the images.
         faults: takes every id without an image, with several, or that points outside `image_dir`.
+        pattern: how files a channel are named, with {id} and {channel}, to tell who has such files and did not say so.
 
     Returns:
         (N) paths, fewer where there are faults, and the names of the images that no id claims.
@@ -34,6 +39,8 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
     by_stem = stems_of(found)
     padded = unstripped(by_stem)
     stripped: list[str] = []
+    told: list[str] = []
+    missing: dict[str, str] = {}
     claimed: dict[str, str] = {}
     paths = []
     for image_id, line in zip(ids, lines, strict=True):
@@ -43,10 +50,17 @@ def match_ids(ids: list[str], lines: list[int], image_dir: Path, faults: Faults)
         if fault == MISSING and (fuller := padded.get(path_key(image_id))):
             stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {fuller[0]} is there")
         elif name is None or fault:
-            faults.add(f"line {line}, id {image_id!r}: {fault}")
+            told.append(f"line {line}, id {image_id!r}: {fault}")
+            if fault == MISSING:
+                missing[path_key(image_id)] = told[-1]
         else:
             claimed[name] = f"id {image_id!r} of line {line}"
             paths.append(found[name])
+    if said := of_files_a_channel(missing, by_stem, pattern):
+        explained = {*missing.values()}
+        told = [said, *(text for text in told if text not in explained)]
+    for text in told:
+        faults.add(text)
     add_stripped(stripped, len(ids) - len(paths), faults)
     return paths, [name for name in found if name not in claimed]
 
@@ -84,6 +98,55 @@ def add_stripped(texts: list[str], unmatched: int, faults: Faults) -> None:
     else:
         for text in texts:
             faults.add(f"{text}: {STRIPPED}")
+
+
+def of_files_a_channel(texts: dict[str, str], by_stem: dict[str, list[str]], pattern: str) -> str:
+    """What is said of all ids without an image at once, where each has files a channel instead; else nothing.
+
+    Args:
+        texts: what is said of each id.
+        by_stem, pattern: as for `files_a_channel`.
+    """
+    first = next(iter(texts), "")
+    there = files_a_channel(first, by_stem, pattern) if first else {}
+    if len(there) < 2:
+        return ""
+    # The others are held against the first one's channels, as to search all files for each takes their product.
+    known = {name for names in by_stem.values() for name in names} | by_stem.keys()
+    forms = [pattern.replace("{channel}", channel) for channel in there]
+    if not all(form.replace("{id}", key) in known for key in texts for form in forms):
+        return ""
+    others = f", and so for the {len(texts) - 1:,} other ids without an image" * (len(texts) > 1)
+    option = f"--channels {channels_option(list(there))}"
+    return f"{texts[first]}; {', '.join(there.values())} are there{others}: a file a stain? give {option}"
+
+
+def files_a_channel(image_id: str, by_stem: dict[str, list[str]], pattern: str) -> dict[str, str]:
+    """Channel → file of an id, of all files whose names fit the pattern, whatever their channels are called."""
+    if "{channel}" not in pattern:
+        return {}
+    whole = pattern.lower().endswith(EXTENSIONS)
+    first, *others = re.escape(pattern.replace("{id}", image_id)).split(re.escape("{channel}"))
+    form = re.compile(first + "(?P<channel>[^/]+)" + "(?P=channel)".join(others))
+    fits = {
+        fit["channel"]: names[0]
+        for stem, names in by_stem.items()
+        for text in (names if whole else [stem.removesuffix(".ome")])
+        if (fit := form.fullmatch(text))
+    }
+    return dict(sorted(fits.items(), key=lambda each: _place(each[0])))
+
+
+def channels_option(names: list[str]) -> str:
+    """What --channels is given for these names, ready for the shell."""
+    folded = {name.casefold() for name in names}
+    return "rgby" if folded == {*CHANNEL_SETS["rgby"]} else shlex.quote(",".join(names))
+
+
+def _place(channel: str) -> tuple[int, str]:
+    """Where a channel stands among others: red, green, blue and yellow first, in this order."""
+    usual = CHANNEL_SETS["rgby"]
+    return (usual.index(channel.casefold()) if channel.casefold() in usual else len(usual)), channel
 
 
 def path_key(image_id: str) -> str:

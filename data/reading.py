@@ -59,7 +59,7 @@ def read_sources(
             warnings.append(listing(heading, unclaimed))
         parts.append(part)
     read = " and ".join(map(str, (*labels_csvs, *image_dirs)))
-    faults.raise_if_any(f"{read} cannot be used ({len(faults)} faults):")
+    faults.raise_if_any(f"{read} cannot be used ({len(faults)} fault{'s' * (len(faults) > 1)}):")
     table, images = join(parts, reading.classes_file is not None, faults)
     faults.raise_if_any(f"{read} cannot be joined:")
     table.warnings = warnings + table.warnings

@@ -62,17 +62,28 @@ def main(config: Config) -> None:
     _render_all(config, tasks)
     _write_labels(config, plan)
     _write_record(config, settings, finished=True)
-    positives = plan.labels.sum(axis=0)
     print(
         f"{len(plan.ids)} images in {config.image_dir} ({len(tasks)} of them new), labels in {config.labels_csv}, "
         f"{len(plan.class_names)} classes in {config.classes_file}"
     )
-    largest, smallest = positives.argmax(), positives.argmin()
-    print(
-        f"{plan.labels.sum() / len(plan.ids):.2f} labels an image; "
-        f"largest class {plan.class_names[largest]} ({positives[largest]}), "
-        f"smallest {plan.class_names[smallest]} ({positives[smallest]})"
-    )
+    print(f"{plan.labels.sum() / len(plan.ids):.2f} labels an image; {class_sizes(plan)}")
+
+
+def class_sizes(plan: Plan) -> str:
+    """How many images the largest and the smallest class have, in words."""
+    positives = plan.labels.sum(axis=0)
+    (most, largest), (least, smallest) = ((positives[at], plan.class_names[at]) for at in
+                                          (positives.argmax(), positives.argmin()))  # fmt: skip
+    if most == least:
+        return f"{most} of every class"
+    return f"largest class {largest} ({most}), smallest {smallest} ({least})"
+
+
+def cache_dir(image_dir: Path, size: int) -> Path:
+    """A name for the cache of a set: that of its folder, or of the one above where this only says images."""
+    folder = image_dir.resolve()
+    name = folder.parent.name if folder.name == "images" else folder.name
+    return Path("cache") / f"{name or 'made'}-{size}"
 
 
 def _check(config: Config) -> None:
@@ -225,4 +236,5 @@ if __name__ == "__main__":
         labels_csv=chosen.labels_csv,
         classes_file=classes,
         size=chosen.size,
+        cache_dir=cache_dir(chosen.image_dir, chosen.size),
     )

@@ -27,7 +27,7 @@ def chosen_images(
         if pattern:
             ids, images, warnings = find_channel_images(image_dir, channels, pattern)
             for text in warnings:
-                print(f"warning: {text}")
+                print(f"Warning: {text}")
             return ids, images
         found = find_images(image_dir)
         return short_ids(list(found)), list(found.values())
@@ -38,7 +38,7 @@ def chosen_images(
     paths, unclaimed, _ = match_images(keys, lines, image_dir, channels, pattern, columns, faults)
     faults.raise_if_any(f"sample_file {sample_file} cannot be used:")
     if unclaimed:
-        print(listing(f"warning: {len(unclaimed):,} images are not in {sample_file} and left out:", unclaimed))
+        print(listing(f"Warning: {len(unclaimed):,} images are not in {sample_file} and left out:", unclaimed))
     return ids, paths
 
 

@@ -47,6 +47,8 @@ def build(name: str, input_shape: tuple[int, int, int], classes: int, **options)
         ValueError: the name is unknown (the message lists the known ones), or the builder refuses the shape or an
             option.
     """
+    if options.get("global_pooling") and options.get("pyramid_levels"):
+        raise ValueError("global_pooling and pyramid_levels: each takes the other's place; give one of them")
     return _builder(name)(input_shape=input_shape, classes=classes, **options)
 
 

@@ -27,6 +27,8 @@ def reading(history: list[dict[str, float]], epochs: int) -> str:
     best, last = int(np.nanargmax(mean_precision)), len(history) - 1
     text = f"Validation mAP was highest, {mean_precision[best]:.3f}, after epoch {best + 1} of {last + 1}."
     if best == last:
+        if last == 0 and epochs == 1:
+            return text + " One epoch tells no trend: give more of them."
         if last + 1 == epochs:
             return text + " It was still rising when the epochs ran out: more epochs should help."
         return text

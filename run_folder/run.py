@@ -1,6 +1,7 @@
 """The run that is read: its config, model and scores. A copied folder works without its cache."""
 
 import copy
+import shlex
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -216,9 +217,21 @@ def open_run(run_dir: Path) -> Run:
     if config.get("run_format") != FORMAT_VERSION:
         raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
     if not config.get("finished"):
-        raise InputError(f"{run_dir} is not finished; give the command that trained it again, with --resume")
+        raise InputError(f"{run_dir} is not finished; {_way_on(run_dir, config)}")
     if not isinstance(config.get("cache"), dict) or not {"class_names", "preparation", "counts"} <= set(
         config["cache"]
     ):
         raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
+
+
+def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
+    """How to go on with a run that is not finished: the command that began it, as far as it is known, with --resume."""
+    script, *options = config.get("argv") or [""]
+    if Path(script).name != "train.py":
+        return "give the command that trained it again, with --resume"
+    # One of the two is refused beside the other.
+    options = [text for text in options if text not in ("--overwrite", "--resume")]
+    if Path(config.get("config", {}).get("run_dir", run_dir)).resolve() != run_dir.resolve():
+        options += ["--run_dir", str(run_dir)]  # it was moved, and the last one counts
+    return f"to go on: {shlex.join(['python', script, *options, '--resume'])}"

@@ -165,3 +165,25 @@ def test_an_edited_header_is_refused_by_name_without_a_traceback(tmp_path, old, 
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"error: {message}")
     assert "Traceback" not in answer.stderr
+
+
+def in_a_script(body: str) -> subprocess.Popen:
+    """A script with an empty header that does so; its output is a pipe."""
+    text = f"import header, sys\nfrom dataclasses import dataclass\n@dataclass(frozen=True)\nclass Config: pass\n{body}"
+    return subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_who_stops_reading_gets_no_error():
+    script = in_a_script("header.parse(Config, '', [])\nfor _ in range(100_000): print('a line')")
+    assert script.stdout.readline() == b"a line\n"
+    script.stdout.close()
+    assert script.stderr.read() == b""
+    script.wait()
+    script.stderr.close()
+
+
+def test_a_package_that_is_missing_is_one_line():
+    printed = in_a_script("sys.modules['tyro'] = None\nheader.parse(Config, '', [])").communicate()[1].decode()
+    assert printed.startswith("error: the package tyro is missing: activate the environment")
+    assert printed.count("\n") == 1
+    assert "Traceback" in in_a_script("header.parse(Config, '', [])\nimport data.nothing").communicate()[1].decode()

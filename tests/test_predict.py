@@ -295,3 +295,18 @@ def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
     assert len(asked) <= 4 + 2 * 4 + 2
     assert [list(batch) for _, batch in batches][-1] == [96, 97, 98, 99]
     assert len(asked) == 100
+
+
+def test_mistakes_are_found_without_loading_the_backend(trained, image_dir, tmp_path, shell):
+    code = (
+        "import sys, predict; from pathlib import Path; from data.faults import InputError\n"
+        "try: predict.main(predict.Config(image_dir=Path(sys.argv[1]), run_dirs=(Path(sys.argv[2]),)))\n"
+        "except InputError as error: print(error)\n"
+        "print('loaded:', {'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    )
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / "predictions.csv").write_text("of an earlier prediction")
+    (tmp_path / "empty").mkdir()
+    for folder, said in (("nowhere", "is not a folder"), ("empty", "holds no image"), (image_dir, "csv exists; give")):
+        printed = shell("-c", code, tmp_path / folder, run)
+        assert said in printed and "loaded: set()" in printed

@@ -57,7 +57,7 @@ def pictures():
 @pytest.fixture(autouse=True)
 def no_pictures(request, monkeypatch):
     if "pictures" not in request.fixturenames:
-        monkeypatch.setattr(preprocess, "draw", lambda *_: None)
+        monkeypatch.setattr("report.dataset_pictures.draw", lambda *_: None)
 
 
 @pytest.fixture
@@ -267,6 +267,24 @@ def test_checking_writes_pictures_and_nothing_else(made, pictures, capsys):
     assert "Checking images: 30 of 30" in printed
     assert "--check_only" not in printed.splitlines()[-1]
     assert f"python preprocess.py --image_dir {made.folder / 'images'}" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize("options", [{"on_bad_image": "skip"}, {"near_duplicates": "join"}])
+def test_checking_draws_the_split_that_the_cache_has(made, monkeypatch, capsys, options):
+    if "on_bad_image" in options:
+        spoil(made)
+    else:
+        Image.open(made.image("002.png")).resize((40, 36)).save(made.image("003.png"))
+    drawn = []
+    monkeypatch.setattr("report.dataset_pictures.draw", lambda _, found, division, *__: drawn.append(
+        dict(zip(found.table.ids, division.split, strict=True))))  # fmt: skip
+    made.run(check_only=True, **options)
+    checked = drawn[-1]
+    printed = capsys.readouterr().out
+    made.run(**options)
+    cache = open_cache(made.folder / "cache")
+    assert checked == drawn[-1] == dict(zip(cache.ids, cache.split, strict=True))
+    assert printed.index("Split: ") < printed.index("replaces the one above") < printed.rindex("Split: ")
 
 
 def test_own_split_is_kept_and_its_leaks_are_refused(made, capsys):

@@ -49,6 +49,22 @@ def test_a_finished_run_is_replaced_only_when_told(folder):
     assert not (folder / "scores").exists()
 
 
+def test_an_unfinished_run_says_the_command_that_goes_on(tmp_path):
+    def said(name: str, argv: list[str]) -> str:
+        made = {"cache": CACHE, "config": {"run_dir": str(tmp_path / "my run")}, "argv": argv}
+        run_folder.create_run(tmp_path / name, made, overwrite=True)
+        with pytest.raises(InputError) as raised:
+            run_folder.open_run(tmp_path / name)
+        return str(raised.value)
+
+    argv = ["train.py", "--run_dir", str(tmp_path / "my run"), "--overwrite", "--epochs", "3"]
+    begun = f"to go on: python train.py --run_dir '{tmp_path / 'my run'}' --epochs 3"
+    assert said("my run", argv).endswith(f"{begun} --resume")
+    assert said("my run", [*argv, "--resume"]).endswith(f"{begun} --resume")
+    assert said("moved", argv).endswith(f"{begun} --run_dir {tmp_path / 'moved'} --resume")
+    assert said("my run", ["-c"]).endswith("give the command that trained it again, with --resume")
+
+
 def test_a_folder_that_is_no_run_is_never_emptied(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match="exists and is not a run"):

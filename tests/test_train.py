@@ -39,12 +39,20 @@ def test_a_model_trains_and_predicts(model, options, made_cache, made_set, calle
         (("--model", "backbone", "--backbone", "Xception"), "Xception needs images of 71 pixels or more, not 32 × 32"),
         (("--model", "resnet50", "--weights", "nowhere.h5"), "weights = nowhere.h5: no such file"),
         (("--model", "vgg16", "--batch_size", "100000000"), "GB are free; --batch_size "),
-        (("--trainable", "head"), "trainable = head: model = cnn has no such option; resnet50, backbone have"),
-        (("--model", "residual", "--batch_norm"), "batch_norm = True: model = residual has no such option; cnn, vgg16"),
+        (
+            ("--trainable", "head"),
+            "trainable = head: model = cnn has no such option; --model resnet50 and --model backbone have it",
+        ),
+        (
+            ("--model", "residual", "--batch_norm"),
+            "batch_norm = True: model = residual has no such option; --model cnn and",
+        ),
         (
             ("--model", "hierarchical", "--hierarchy", "data/hpa_hierarchy.csv", "--classes", "large"),
             "classes = large: a tree needs all classes",
         ),
+        (("--backbone", "DenseNet121"), "model = cnn has no such option; --model backbone has it"),
+        (("--model", "vgg16", "--global_pooling", "--pyramid_levels", 1, 2), "global_pooling and pyramid_levels: "),
         (("--loss", "two_way", "--label_smoothing", 0.1), "for losses of each label by itself, which two_way is not"),
     ],
 )

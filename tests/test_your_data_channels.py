@@ -63,7 +63,7 @@ def options(folder: Path, *more) -> list:
 @pytest.fixture
 def run(monkeypatch, capsys):
     """As `shell`, in this process and without pictures, which is faster."""
-    monkeypatch.setattr(preprocess, "draw", lambda *_: None)
+    monkeypatch.setattr("report.dataset_pictures.draw", lambda *_: None)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
     def call(_, *arguments, fails: bool = False) -> str:
@@ -127,7 +127,7 @@ def test_four_16_bit_stains_from_files_to_predictions_of_new_ones(four_stains, c
     stack = {"photometric": "minisblack", "metadata": {"axes": "CYX"}}
     tifffile.imwrite(folder / "new" / "stack.ome.tif", light(3), ome=True, **stack)
     printed = called(*arguments, "--overwrite", "--on_bad_image", "skip")
-    assert "warning: 1 files are not named as Id_red, Id_green, Id_blue, Id_yellow, and are an image each:" in printed
+    assert "Warning: 1 files are not named as Id_red, Id_green, Id_blue, Id_yellow, and are an image each:" in printed
     assert "1 images cannot be decoded and are left out" in printed
     with (folder / "run" / "predictions.csv").open(newline="", encoding="utf-8") as file:
         rows = {row.pop("Id"): row for row in csv.DictReader(file)}

@@ -194,7 +194,7 @@ def test_a_folder_for_each_class(work):
     options = command("A folder for each class")
     refused = work.run([option for option in options if option not in ("--duplicates", "union")], fails=True)
     assert refused.startswith(
-        "error: images cannot be used (1 faults):\n  one image in 2 classes' folders: Golgi/003.tif"
+        "error: images cannot be used (1 fault):\n  one image in 2 classes' folders: Golgi/003.tif"
     )
     assert "--duplicates union" in refused
     printed = work.run(options)

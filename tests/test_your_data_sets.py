@@ -18,7 +18,7 @@ from data.images import Preparation, prepare
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(preprocess, "draw", lambda *_: None)
+    monkeypatch.setattr("report.dataset_pictures.draw", lambda *_: None)
 
 
 def picture(path: Path, seed: int) -> None:
@@ -199,7 +199,7 @@ def test_no_old_row_moves_and_only_new_images_are_decoded(tmp_path, grown, monke
             new.gather(np.array([place]))[0], prepare(path, Preparation(32, "stretch", "rgb"))
         )
     monkeypatch.undo()
-    monkeypatch.setattr(preprocess, "draw", lambda *_: None)
+    monkeypatch.setattr("report.dataset_pictures.draw", lambda *_: None)
     fresh = run(tmp_path, "a", cache="fresh")
     for name in ("images-00000.npy", "labels.npy"):
         assert (fresh.directory / name).read_bytes() == (new.directory / name).read_bytes()

@@ -189,11 +189,12 @@ class Progress(keras.callbacks.Callback):
         images: training rows an epoch.
         plain: whether to print a line an epoch.
         first: epochs of an earlier phase, whose rows of timing.csv stay.
+        after: epochs of a later phase, which are counted, but whose time is not known yet.
     """
 
-    def __init__(self, path: Path, epochs: int, images: int, plain: bool, first: int = 0) -> None:
+    def __init__(self, path: Path, epochs: int, images: int, plain: bool, first: int = 0, after: int = 0) -> None:
         super().__init__()
-        self.path, self.epochs, self.images, self.plain = path, epochs, images, plain
+        self.path, self.epochs, self.images, self.plain, self.after = path, epochs, images, plain, after
         self.before = read_table(path)[:first] if first and path.exists() else []
         self.rows: list[dict[str, float]] = []
         self.started: float | None = None  # None between epochs
@@ -223,15 +224,17 @@ class Progress(keras.callbacks.Callback):
         # The first epoch also compiles, so a later one tells more about those to come.
         seconds = [row["training_seconds"] + row["metrics_seconds"] for row in self.rows]
         left = (self.epochs - epoch - 1) * float(np.mean(seconds[1:] or seconds))
+        of_what = " of this phase" if self.after else ""
         if self.plain:
             print(
-                f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  val loss {logs['val_loss']:.4f}  "
+                f"epoch {epoch + 1}/{self.epochs + self.after}  "
+                f"loss {logs['loss']:.4f}  val loss {logs['val_loss']:.4f}  "
                 f"val mAP {logs['val_mAP']:.4f}  macro-F1 {logs['val_macro_f1']:.4f}  "
                 f"subset accuracy {logs['val_subset_accuracy']:.4f}  {whole:.1f} s  {rate:.0f} images/s  "
-                f"at most {duration(left)} left"
+                f"at most {duration(left)} left{of_what}"
             )
         elif len(self.rows) == 1 and self.epochs > epoch + 1:
-            print(f"\n{self.epochs - epoch - 1} more epochs take at most {duration(left)}")
+            print(f"\n{self.epochs - epoch - 1} more epochs{of_what} take at most {duration(left)}")
 
     def state(self) -> dict[str, Any]:
         seconds = None if self.started is None else time.perf_counter() - self.started

@@ -65,6 +65,13 @@ def dtype_policy(precision: str) -> str:
     return precision if has_gpu() or precision == "float32" else "float32"
 
 
+def words(precision: str) -> list[str]:
+    """What a user should know of the precision, in lines."""
+    if dtype_policy(precision) == precision:
+        return []
+    return [f"precision = {precision} is left off, as no GPU is seen and a CPU gains nothing by it: float32 is used"]
+
+
 @contextmanager
 def out_of_memory(batch_size: int) -> Iterator[None]:
     """Turn a device's want of memory into a line.

@@ -28,6 +28,7 @@ class Phase:
     Attributes:
         name: the column `phase` of history.csv; empty for no such column.
         epochs: at most; 0 for those of the header.
+        after: epochs of a phase that follows, at most.
         factor: on the learning rate.
         before: the rows of history.csv of the phases before, whose numbering goes on. The model then comes with their
             best weights, which are kept unless an epoch of this phase is better.
@@ -36,6 +37,7 @@ class Phase:
 
     name: str = ""
     epochs: int = 0
+    after: int = 0
     factor: float = 1.0
     before: Sequence[dict[str, Any]] = ()
     frozen: str = ""
@@ -118,7 +120,7 @@ class Used:
         done, self.steps = len(phase.before), steps
         self.terminal = sys.stdout.isatty()
         timing = config.run_dir / "timing.csv"
-        progress = callbacks.Progress(timing, epochs, steps * batch_size, plain=not self.terminal, first=done)
+        progress = callbacks.Progress(timing, epochs, steps * batch_size, not self.terminal, done, phase.after)
         metrics = callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every)
         self.history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
         self.checkpoints = Checkpoints(config.run_dir)
@@ -135,7 +137,7 @@ class Used:
         self._all = [
             progress, *averages, metrics, self.history, self.best, callbacks.EpochEnd(progress), self.keeper,
         ]  # fmt: skip
-        self._epochs = epochs
+        self._epochs = epochs + phase.after
 
     def attached(self, model: keras.Model) -> keras.callbacks.CallbackList:
         """What `fit` takes, with the number of epochs of the whole run, in whatever pieces it is fitted."""

@@ -12,6 +12,7 @@ from data.class_values import read_class_values
 from data.faults import InputError
 from training.inputs import Inputs
 
+WEIGHTING = ("class_weights", "positive_weights", "negative_weights", "weights_csv")  # read for weighted_bce alone
 # Parameters of a loss whose fields in the header have other names than they.
 FIELDS = {"focal": {"gamma": "focal_gamma", "alpha": "focal_alpha"}}
 
@@ -37,6 +38,18 @@ def build(config: Any, cache: Cache, inputs: Inputs) -> losses.LabelLoss:
         raise InputError(str(error)) from None
     refuse_soft_labels(config, inputs, [part for _, part in parts])
     return loss
+
+
+def words(config: Any) -> list[str]:
+    """What a user should know of the options of class weights, in lines."""
+    if "weighted_bce" in (config.loss, *extra_losses(config)):
+        return []
+    usual = type(config)()
+    given = [name for name in WEIGHTING if getattr(config, name) != getattr(usual, name)]
+    verb = "changes" if len(given) == 1 else "change"
+    return [f"Warning: {', '.join(given)} {verb} nothing, as only the loss weighted_bce has class weights"] * bool(
+        given
+    )
 
 
 def extra_losses(config: Any) -> dict[str, float]:
@@ -94,7 +107,10 @@ def class_weights(config: Any, cache: Cache, inputs: Inputs) -> tuple[np.ndarray
     by_hand["negative_weights"] = by_hand["negative_weights"] or (1.0,) * classes
     for field, weights in by_hand.items():
         if len(weights) != classes:
-            raise InputError(f"{field}: {len(weights)} weights, but {cache.directory} has {classes} classes")
+            raise InputError(
+                f"{field}: {len(weights)} weights, but {cache.directory} has {classes} classes; give one for each, or "
+                "--weights_csv with a CSV class,positive,negative"
+            )
     return np.asarray(by_hand["positive_weights"]), np.asarray(by_hand["negative_weights"])
 
 

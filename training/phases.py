@@ -64,8 +64,9 @@ def words(config: Any, cache: Cache) -> list[str]:
     said = []
     if config.head_epochs:
         way = "through the frozen network each time" if features.refusal(config, cache) else "on stored features"
+        first = "1 epoch" if config.head_epochs == 1 else f"{config.head_epochs} epochs"
         said.append(
-            f"First {config.head_epochs} epochs on the head alone, {way}; then {config.epochs} with trainable = "
+            f"First {first} on the head alone, {way}; then {config.epochs} with trainable = "
             f"{config.trainable} at {config.fine_tune_factor:g} of the learning rate"
         )
     heads = config.head_epochs or (
@@ -103,7 +104,7 @@ def fit(
     if state and state.told["before"]:
         before = state.told["parts"]["history"][: state.told["before"]]
     elif config.head_epochs:
-        first = fitting.Phase("head", config.head_epochs)
+        first = fitting.Phase("head", config.head_epochs, config.epochs)
         if features.refusal(config, cache):
             with _frozen(features.extractor(model)):
                 before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first, state)

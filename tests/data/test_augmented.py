@@ -138,7 +138,9 @@ def test_what_does_not_fit_is_refused(cache):
     stored = write(cache, plan_of(cache))
     with pytest.raises(InputError, match="has no augmented set 'other'; it has set"):
         open_augmented(cache, "other")
-    with pytest.raises(InputError, match="is a finished augmented set; give --overwrite"):
+    with pytest.raises(
+        InputError, match="is a finished augmented set; give --overwrite to replace it, or another --tag"
+    ):
         write(cache, plan_of(cache))
     pixels = stored.directory / "images-00000.npy"
     whole = pixels.read_bytes()

@@ -51,7 +51,7 @@ def prepared(pictures, cache_dir, drawn=False, **options):
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         if not drawn:
-            patch.setattr(preprocess, "draw", lambda *_: None)
+            patch.setattr("report.dataset_pictures.draw", lambda *_: None)
         preprocess.main(dataclasses.replace(config, **options))
     return open_cache(cache_dir)
 

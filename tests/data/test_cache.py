@@ -176,7 +176,7 @@ def test_chunks_of_a_longer_run_do_not_stay(tmp_path, paths, monkeypatch):
 
 def test_a_finished_cache_is_replaced_only_on_demand(tmp_path, paths):
     write(tmp_path / "cache", paths)
-    with pytest.raises(InputError, match="finished cache; give --overwrite"):
+    with pytest.raises(InputError, match="finished cache; give --overwrite to replace it, or another --cache_dir"):
         write(tmp_path / "cache", paths)
     write(tmp_path / "cache", paths[:6], overwrite=True)
     assert len(open_cache(tmp_path / "cache")) == 6

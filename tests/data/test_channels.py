@@ -212,3 +212,28 @@ def test_messages_name_a_shared_folder_once():
     assert brief(Path("x/a.png")) == "x/a.png"
     assert brief((Path("x/a_r.png"), Path("x/a_g.png"))) == "x/a_r.png|a_g.png"
     assert brief((Path("r/a.png"), Path("g/a.png"))) == "r/a.png|g/a.png"
+
+
+def test_files_a_stain_that_nobody_asked_for_are_named_once(tmp_path):
+    stains = ("yellow", "red", "green", "blue")
+    touched(tmp_path, *(f"c{number}_{stain}.png" for number in range(3) for stain in stains))
+    faults = match(tmp_path, ["c0", "c1", "c2"], "rgb")[3]
+    assert faults == [
+        "line 2, id 'c0': no such image; c0_red.png, c0_green.png, c0_blue.png, c0_yellow.png are there, and so for "
+        "the 2 other ids without an image: a file a stain? give --channels rgby"
+    ]
+    assert len(match(tmp_path, ["c0", "c1", "c9"], "rgb")[3]) == 3
+    touched(tmp_path / "own", "a_DAPI.tif", "a_far red.tif")
+    faults = match(tmp_path / "own", ["a"], "er,golgi")[3]
+    assert faults[0].endswith("a_DAPI.tif, a_far red.tif are there: a file a stain? give --channels 'DAPI,far red'")
+
+
+def test_a_channel_that_is_nowhere_is_answered_with_those_there_are(tmp_path):
+    touched(tmp_path, *(f"c{number}_{stain}.png" for number in range(3) for stain in ("DAPI", "GFP")))
+    lines = list(range(2, 5))
+    images, _, _ = match_images(["c0", "c1", "c2"], lines, tmp_path, "dapi,rfp", "{id}_{channel}", None, Faults())
+    assert [image.reason for image in images] == [
+        "c0_rfp is missing; the channels there are DAPI, GFP: --channels DAPI,GFP?",
+        "c1_rfp is missing",
+        "c2_rfp is missing",
+    ]

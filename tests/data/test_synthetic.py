@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.faults import InputError
-from data.synthetic import Config, main, make_plan
+from data.synthetic import Config, Plan, cache_dir, class_sizes, main, make_plan
 from data.synthetic_image import DIFFICULTY, generator, render
 from data.synthetic_labels import SHARES, balanced_labels, draw_labels
 from data.synthetic_organelles import CLASS_NAMES
@@ -197,12 +197,23 @@ def test_refuses_bad_values_all_at_once(tmp_path):
     assert not (tmp_path / "images").exists()
 
 
+def test_class_sizes_and_the_cache_are_named():
+    labels = np.array([[1, 0], [1, 1]], np.uint8)
+    assert (
+        class_sizes(Plan(["a", "b"], labels, ["Golgi", "Cytosol"])) == "largest class Golgi (2), smallest Cytosol (1)"
+    )
+    assert class_sizes(Plan(["a", "b"], np.ones_like(labels), ["Golgi", "Cytosol"])) == "2 of every class"
+    assert cache_dir(Path("images/made"), 64) == Path("cache/made-64")
+    assert cache_dir(Path("made/images"), 64) == Path("cache/made-64")
+
+
 def test_runs_from_the_shell(made, tmp_path):
     command = [sys.executable, "-m", "data.synthetic", "--image_dir", str(tmp_path / "images"), "--labels_csv"]
     command += [str(tmp_path / "labels.csv"), "--count", "6", "--size", str(SIZE), "--workers", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "Next: python preprocess.py" in done.stdout
+    assert done.stdout.endswith(f" --size {SIZE} --cache_dir cache/{tmp_path.name}-{SIZE}\n")
     assert contents(tmp_path) == contents(made)
     refused = subprocess.run([*command, "--seed", "1"], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert refused.returncode == 1

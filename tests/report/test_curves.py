@@ -23,6 +23,7 @@ def history(precision, val_loss, loss=None):
         ),
         (history([0.1, 0.3, 0.2, 0.2, 0.2], [0.5, 0.4, 0.405, 0.4, 0.41]), 9, "levelled off"),
         (history([0.1, 0.3, 0.2], [0.5, 0.4, 0.405]), 3, "The epochs ran out soon after"),
+        (history([0.1], [0.5]), 1, "after epoch 1 of 1. One epoch tells no trend"),
         (history([0.1, 0.2, 0.3], [0.5, 0.4, 0.3]), 9, "after epoch 3 of 3."),
     ],
 )

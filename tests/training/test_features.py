@@ -167,7 +167,9 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     history = rows_of(config.run_dir / "history.csv")
     assert [(row["epoch"], row["phase"]) for row in history] == [("1", "head"), ("2", "head"), ("3", "all")]
     assert [row["epoch"] for row in rows_of(config.run_dir / "timing.csv")] == ["1", "2", "3"]
-    assert "epoch 3/3" in capsys.readouterr().out
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert [line.endswith("left of this phase") for line in lines] == [True, True, False]
     said = " ".join(phases.words(config, open_cache(config.cache_dir)))
     assert ("on stored features" in said) == ("rotation" not in operations)
 

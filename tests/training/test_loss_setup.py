@@ -11,7 +11,7 @@ import header
 import losses
 import train
 from data.faults import InputError
-from training import callbacks, loss_setup
+from training import callbacks, devices, loss_setup
 
 NAMES = ["Golgi", "Cytosol", "Rods"]
 
@@ -79,8 +79,26 @@ def test_weights_come_from_counts_the_header_or_a_csv(build, tmp_path):
         build(class_weights="by_hand", weights_csv=path, positive_weights=(1.0, 2.0, 3.0))
     with pytest.raises(InputError, match="read with --class_weights by_hand only, not inverse"):
         build(class_weights="inverse", weights_csv=path)
-    with pytest.raises(InputError, match=r"positive_weights: 2 weights, but .* has 3 classes"):
+    with pytest.raises(InputError, match=r"positive_weights: 2 weights, but .* has 3 classes; .*--weights_csv"):
         build(class_weights="by_hand", positive_weights=(1.0, 2.0))
+
+
+def test_class_weights_that_no_loss_reads_are_said():
+    config = train.Config(loss="bce", class_weights="balanced", positive_weights=(1.0,))
+    assert loss_setup.words(config) == [
+        "Warning: class_weights, positive_weights change nothing, as only the loss weighted_bce has class weights"
+    ]
+    assert not loss_setup.words(dataclasses.replace(config, extra_losses=("weighted_bce:0.5",)))
+    assert not loss_setup.words(train.Config(loss="bce"))
+    assert not loss_setup.words(train.Config(class_weights="balanced"))
+
+
+def test_half_precision_that_is_left_off_is_said(monkeypatch):
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
+    assert devices.words("mixed_bfloat16")[0].startswith("precision = mixed_bfloat16 is left off")
+    assert devices.words("float32") == []
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
+    assert devices.words("mixed_bfloat16") == []
 
 
 @pytest.mark.parametrize(
