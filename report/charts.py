@@ -33,7 +33,9 @@ RELIABILITY = (
 THRESHOLDS = (
     "How the thresholds were chosen",
     "F1 of each class on the validation images at every threshold. The wider the band, or the more jagged the curve, "
-    "the more the choice hangs on which images these were.",
+    "the more the choice hangs on which images these were. A dot below the dotted line was held back from a peak that "
+    "a few images make, or chosen for another aim than F1. It may stand outside of its band, as with all of the images "
+    "the method trusts them more than with a part. Thresholds below 0.001 and above 0.999 are drawn at the edges.",
 )
 LEARNING = (
     "Learning curves",
