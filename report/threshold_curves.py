@@ -127,5 +127,6 @@ def _legend(figure: Any, spread: bool) -> None:
         Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="highest F1 on these images"),
     ]
     if spread:
-        handles.append(Patch(color=style.SKY, alpha=0.35, label="where it lies with a part of the images left out (9 of 10 trials)"))
+        words = "where it lies with a part of the images left out (9 of 10 trials)"
+        handles.append(Patch(color=style.SKY, alpha=0.35, label=words))
     figure.legend(handles=handles, loc="upper right", ncols=3, fontsize=8)
