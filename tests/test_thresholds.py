@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import typing
@@ -256,6 +257,31 @@ def test_every_objective_is_reached_from_the_shells_names(tmp_path: Path, capsys
         expected = thresholds.fit(scored.labels, scored.scores, "per_class", objective=objective, **options)
         assert np.array_equal(run_folder.open_run(directory).thresholds(), expected)
         assert (", cost " in capsys.readouterr().out) == (objective == "expected_cost")
+
+
+def test_costs_are_shown_class_by_class_with_their_unit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    directory = make_run(tmp_path / "run")
+    scored = run_folder.open_run(directory).scores("val")
+    thresholds.main(quick(directory, objective="expected_cost", miss_cost=5.0))
+    printed = capsys.readouterr().out
+    totals = []
+    for cuts in (0.5, run_folder.open_run(directory).thresholds()):
+        predicted = scored.scores.astype(np.float64) >= cuts
+        alarms, misses = (scored.labels == 0) & predicted, (scored.labels == 1) & ~predicted
+        costs = 1.0 * alarms.sum(axis=0) + 5.0 * misses.sum(axis=0)
+        totals.append(costs)
+        assert all(
+            re.search(rf"{re.escape(name)} .* {cost:.1f}", printed) for name, cost in zip(NAMES, costs, strict=True)
+        )
+    plain, tuned = (f"{each.sum():,.1f}" for each in totals)
+    said = f"images, all classes together: {plain} at 0.5, {tuned} at these (1 a false alarm and 5 a miss)."
+    assert said in printed and "cost at the" in printed and "F1 at the" not in printed
+    assert "those that keep the classes' rates, then moved by the costs: " in printed
+    thresholds.main(quick(directory, objective="expected_cost", miss_cost=2.0, false_alarm_cost=2.0))
+    assert "moved by the costs" not in capsys.readouterr().out
+    thresholds.main(quick(directory))
+    printed = capsys.readouterr().out
+    assert "F1 at the" in printed and "cost at the" not in printed and "Cost on" not in printed
 
 
 def test_at_least_one_is_used_by_whoever_reads_the_thresholds(
