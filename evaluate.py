@@ -48,10 +48,6 @@ def main(config: Config) -> None:
     found = evaluation.evaluate(run, holder, choices, others, config.draws, config.seed)
     said = sentences(found)
     show(found, said)
-    if "tuned" not in choices:
-        print("This run has no tuned thresholds; for those: ", end="")
-        header.next_command("thresholds.py", run_dirs=config.run_dirs)
-
     write_metrics(output_dir, found, header.record(config))
     class_tables.write(output_dir / "per_class.csv", found.split, found.rows)
     cache, problem = gallery.cache_of(run, config.cache_dir)
@@ -64,8 +60,12 @@ def main(config: Config) -> None:
     if (config.gallery or config.overlays) and problem:
         print(problem)
     print(f"Report: {output_dir / 'index.html'}")
-    elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
-    header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
+    if "tuned" not in choices and "val" in run.splits():
+        print("All of this is at threshold 0.5. Tune the thresholds, and then run evaluate.py again:")
+        header.next_command("thresholds.py", run_dirs=config.run_dirs)
+    else:
+        elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
+        header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
 
 
 def threshold_choices(holder: "Run", thresholds_dir: Path | None) -> dict[str, Any]:

@@ -74,11 +74,11 @@ def main(config: Config) -> None:
         raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
 
     figures = in_sample(run, scored, decision)
-    threshold_words.show_classes(config, run, scored, decision, honest)
+    threshold_words.show_classes(config, run, scored, decision, honest, options)
     threshold_words.show_figures(config, figures, honest, tested, options)
     threshold_words.name_classes(config, run.class_names, positives)
     if run.tree:
-        print(f"They are of the {run.tree.classes} classes. What stands above a predicted node is predicted too.")
+        print(f"These figures are of the {run.tree.classes} classes; what stands above a predicted node is too.")
     for text in decision.words():
         print(text)
     untuned = [name for name, count in zip(run.class_names, positives, strict=True) if not count]

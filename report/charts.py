@@ -7,6 +7,7 @@ import numpy as np
 
 from data.augmented import open_augmented
 from data.faults import InputError
+from decision import decided
 from report import cooccurrence, dataset_plots, plots, reliability, threshold_curves
 from report.evaluation import Evaluation
 from report.page import Chart
@@ -23,8 +24,14 @@ COUNTS = (
 )
 CURVES = (
     "What other thresholds would give",
-    "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out.",
+    "Each point of a curve is a threshold. The higher the curve, the better the scores single the class out. Where it "
+    "falls straight down, a lower threshold adds false alarms and finds no image more; at its end every image is "
+    "predicted. A class that is never predicted has no dot at that threshold.",
 )
+OFF_THE_CURVE = {
+    "at least one": " A dot may lie off its curve, as the most probable class is predicted where none passes.",
+    "tree": " A dot may lie off its curve, as what stands above a predicted node is predicted too.",
+}
 RELIABILITY = (
     "Whether scores are probabilities",
     " Points below the dotted line are scores that promise too much, as weights on positives make them. Thresholds are "
@@ -33,7 +40,9 @@ RELIABILITY = (
 THRESHOLDS = (
     "How the thresholds were chosen",
     "F1 of each class on the validation images at every threshold. The wider the band, or the more jagged the curve, "
-    "the more the choice hangs on which images these were.",
+    "the more the choice hangs on which images these were. A dot below the dotted line was held back from a peak that "
+    "a few images make, or chosen for another aim than F1. It may stand outside of its band, as with all of the images "
+    "the method trusts them more than with a part. Thresholds below 0.001 and above 0.999 are drawn at the edges.",
 )
 LEARNING = (
     "Learning curves",
@@ -56,7 +65,7 @@ def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -
     charts = [
         Chart(directory / "precision_recall.png", *PRECISION_RECALL),
         Chart(directory / "counts.png", *COUNTS),
-        Chart(directory / "precision_recall_curves.png", *CURVES),
+        Chart(directory / "precision_recall_curves.png", CURVES[0], CURVES[1] + off_the_curve(found)),
         Chart(
             directory / "reliability.png", RELIABILITY[0], reliability.reading(part.calibration, split) + RELIABILITY[1]
         ),
@@ -79,6 +88,13 @@ def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -
     except InputError as error:
         print(f"Warning: no chart of the images before and after augmentation: {error}")
     return charts
+
+
+def off_the_curve(found: Evaluation) -> str:
+    """Why a class may be predicted otherwise than by its own threshold."""
+    if decided(found.choices[found.choice]).at_least_one:
+        return OFF_THE_CURVE["at least one"]
+    return OFF_THE_CURVE["tree"] if found.run.tree else ""
 
 
 def there(chart: Chart) -> list[Chart]:

@@ -13,6 +13,7 @@ from report import style
 from report.plots import drawn_of
 
 LEAST = 2  # images more or fewer from which a pair is worth a sentence
+EDGE = 0.08  # inches around the chart
 NUMBERED = 12  # up to so many classes each share is written into its cell
 
 
@@ -42,6 +43,8 @@ def reading(found: dict[str, np.ndarray], names: Sequence[str]) -> str:
     """The pairs that are predicted together most above and most below the truth, in a sentence or two."""
     gaps = np.triu(found["predicted"] - found["true"], k=1)
     said = ["Each cell: of the images with the row's label, the share that has the column's as well."]
+    if not (np.diag(found["true"]).all() and np.diag(found["predicted"]).all()):
+        said.append("A gray row has no such share: no image has its label, or it is never predicted.")
     for place, words in ((gaps.argmax(), "too often"), (gaps.argmin(), "too seldom")):
         row, column = np.unravel_index(place, gaps.shape)
         if abs(gaps[row, column]) >= LEAST and (gaps[row, column] > 0) == (words == "too often"):
@@ -66,6 +69,7 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
     names = [textwrap.shorten(row["class"], 30, placeholder="…") for row in drawn_of(rows)]
     size = min(16, max(3.6, 1.2 + 0.2 * len(names)))
     figure, axes = style.figure(2 * size + 1.6, size + 2.5, columns=2)
+    figure.set_layout_engine("compressed")
     for one, (name, title) in zip(axes, (("true", "True labels"), ("predicted", "Predicted labels")), strict=True):
         shares = found[f"{name}_share"][order]
         # A label is always together with itself, which says nothing.
@@ -78,13 +82,29 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
         one.set_yticks(range(len(names)), names if name == "true" else [], fontsize=8)
         one.grid(visible=False)
         one.tick_params(length=0)
+        _explain_blank_rows(one, np.diag(found[name])[drawn_of(columns)], name, split)
         if len(names) <= NUMBERED:
             _write_shares(one, shares)
     axes[0].set_ylabel("of the images with this label …", fontsize=9)
     for one in axes:
         one.set_xlabel("… the share that has this one too", fontsize=9)
-    figure.colorbar(image, ax=list(axes), shrink=0.7, aspect=30, pad=0.01)
+    figure.colorbar(image, cax=axes[1].inset_axes([1.03, 0, 0.03, 1]))
+    _fit_height(figure)
     style.save(figure, path)
+
+
+def _explain_blank_rows(axes: Any, images: np.ndarray, name: str, split: str) -> None:
+    """Write into the gray row of a class that no image has why it is gray."""
+    reason = "never predicted" if name == "predicted" else f"no image in {split}"
+    for row in np.flatnonzero(images == 0):
+        axes.text(-0.3, row, reason, va="center", fontsize=7, color="0.35")
+
+
+def _fit_height(figure: Any) -> None:
+    """Take away the height that square maps leave over beside names of unknown length."""
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    figure.set_size_inches(figure.get_size_inches()[0], box.height + 2 * EDGE)
 
 
 def _write_shares(axes: Any, shares: np.ndarray) -> None:

@@ -6,6 +6,7 @@ thresholds, with "training_images" added, in the order in which they are drawn f
 
 import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ ClassRows = dict[str, list[dict[str, Any]]]
 
 MOST_CLASSES = 100  # of more classes, the first and the last half of this are drawn
 MOST_TICKS = 11  # of a panel half a page wide
-CURVE_POINTS = 200  # of more positives, this many are drawn
+CURVE_POINTS = 400  # at most so many are drawn
 COLOURS = {"0.5": style.SKY, "tuned": style.BLUE}
 LABELS = {"0.5": "threshold 0.5", "tuned": "the tuned thresholds"}
 COUNTS = {  # name → colour, marker
@@ -142,7 +143,7 @@ def curve_cell(axes: Any, labels: np.ndarray, scores: np.ndarray, points: dict[s
     """The curve of one class, its labels and scores (N,), and its row at each choice of thresholds."""
     row = next(iter(points.values()))
     if row["support"]:
-        precision, recall = thinned(*metrics.precision_recall_curve(labels, scores))
+        recall, precision = curve(labels, scores, [point["recall"] for point in points.values()])
         chance = row["support"] / np.count_nonzero(labels != metrics.UNKNOWN)
         axes.axhline(chance, color="0.5", linestyle=":", linewidth=1)
         # Precision is undefined where nothing is predicted; the curve starts level with its first point.
@@ -187,9 +188,28 @@ def drawn_of(items: list[Any]) -> list[Any]:
     return list(items) if len(items) <= MOST_CLASSES else [*items[:half], *items[-half:]]
 
 
-def thinned(precision: np.ndarray, recall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A curve of at most `CURVE_POINTS` points, the ends kept."""
-    if len(recall) <= CURVE_POINTS:
-        return precision, recall
-    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
-    return precision[kept], recall[kept]
+def curve(labels: np.ndarray, scores: np.ndarray, kept: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision of one class at every threshold, recall descending: a line through all cuts.
+
+    Between two positives a lower threshold only adds false alarms: precision falls and recall stays. That is a vertical
+    piece, so the highest and the lowest precision of each recall are enough; `metrics.precision_recall_curve` has the
+    highest alone, which is all that AP needs.
+
+    Args:
+        labels: (N,) uint8, at least one of them 1. scores: (N,).
+        kept: values of recall that are never thinned out.
+    """
+    known = labels != metrics.UNKNOWN
+    cuts, place = np.unique(scores[known], return_inverse=True)
+    found, predicted = (
+        np.cumsum(np.bincount(place, weights, len(cuts))[::-1])[::-1] for weights in (labels[known] == 1, None)
+    )
+    recall, precision = found / found[0], found / predicted
+    levels, first, counts = np.unique(-recall, return_index=True, return_counts=True)
+    if len(levels) > CURVE_POINTS // 2:
+        even = np.linspace(0, len(levels) - 1, CURVE_POINTS // 2 - len(kept)).round()
+        nearest = [np.abs(levels + value).argmin() for value in kept]
+        chosen = np.union1d(even, nearest).astype(int)
+        first, counts = first[chosen], counts[chosen]
+    ends = np.stack([first, first + counts - 1], axis=1).ravel()
+    return recall[ends], precision[ends]

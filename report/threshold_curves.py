@@ -12,7 +12,7 @@ from report import style
 from report.plots import drawn_of
 
 FILE = "thresholds.png"
-POINTS = 241  # of a curve
+COLUMNS = 480  # of a chart with more steps than this, the first, last, lowest and highest of each column are drawn
 LOGIT = 7.0  # the axis ends at this logit, a probability of 0.001, and its negative; what lies beyond is drawn there
 TICKS = (0.01, 0.5, 0.99)
 
@@ -65,13 +65,12 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
     place = float(np.clip(_logit(threshold), -LOGIT, LOGIT))
     cut = f"threshold {threshold:.3f}" if threshold <= 1 else "never predicted"
     if positives:
-        found, predicted, ordered = metrics.ranked_positives(labels, scores)
-        own = np.sort(scores[labels == 1])
-        line = np.linspace(-LOGIT, LOGIT, POINTS)
-        axes.plot(line, _f1(own, ordered, 1 / (1 + np.exp(-line))), color="0.25", linewidth=1.2)
-        best = float((2 * found / (predicted + positives)).max())
-        axes.axhline(best, color="0.5", linestyle=":", linewidth=1)
-        reached = _f1(own, ordered, np.array([threshold]))[0]
+        cuts, values = steps(labels, scores, threshold)
+        # A cut at a score predicts it: F1 is level from the next lower score up to and with this one.
+        axes.step([-LOGIT, *np.clip(_logit(cuts), -LOGIT, LOGIT), LOGIT], [values[0], *values, 0], where="pre",
+                  color="0.25", linewidth=1.0)  # fmt: skip
+        axes.axhline(values.max(), color="0.5", linestyle=":", linewidth=1)
+        reached = values[np.searchsorted(cuts, threshold)]
         axes.plot(place, reached, "o", color=style.BLUE, markersize=5, clip_on=False)
     else:
         axes.text(1, 0.85, "no positives", transform=axes.transAxes, ha="right", color="0.4", fontsize=8)
@@ -82,12 +81,39 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
     axes.set_xticks(_logit(np.array(TICKS)), [f"{tick:g}" for tick in TICKS])
 
 
-def _f1(own: np.ndarray, ordered: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """F1 (c,) at cuts (c,), from the ascending scores of the positives and of all known rows."""
-    # As a float64 the cut is compared as `metrics.predict` compares it.
-    found = len(own) - np.searchsorted(own.astype(np.float64), cuts)
-    predicted = len(ordered) - np.searchsorted(ordered.astype(np.float64), cuts)
-    return 2 * found / (predicted + len(own))
+def steps(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """F1 of one class at each of its scores and at one threshold more: all values that it ever takes.
+
+    Args:
+        labels: (N,) uint8, at least one of them 1. scores: (N,) probabilities.
+        threshold: the one that was chosen.
+
+    Returns:
+        The cuts in ascending order and F1 (c,) float64 at each. Of many, at most four a column of the chart, and
+        always the threshold, its neighbours and the highest F1.
+    """
+    # As float64 a cut is compared as `metrics.predict` compares it.
+    own = np.sort(scores[labels == 1].astype(np.float64))
+    ordered = np.sort(scores[labels != metrics.UNKNOWN].astype(np.float64))
+    cuts = np.unique(np.append(ordered, threshold))
+    found = len(own) - np.searchsorted(own, cuts)
+    predicted = len(ordered) - np.searchsorted(ordered, cuts)
+    values = 2 * found / (predicted + len(own))
+    if len(cuts) > COLUMNS:
+        place = int(np.searchsorted(cuts, threshold))
+        beside = np.clip([place - 1, place, place + 1, values.argmax()], 0, len(cuts) - 1)
+        kept = np.union1d(_outline(cuts, values), beside)
+        cuts, values = cuts[kept], values[kept]
+    return cuts, values
+
+
+def _outline(cuts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The places of the first, the last, the lowest and the highest of each column of the chart."""
+    column = ((np.clip(_logit(cuts), -LOGIT, LOGIT) + LOGIT) / (2 * LOGIT) * COLUMNS).astype(int)
+    first = np.flatnonzero(np.diff(column, prepend=-1))
+    last = np.append(first[1:], len(cuts)) - 1
+    by_value = np.lexsort((values, column))
+    return np.unique([first, last, by_value[first], by_value[last]])
 
 
 def _logit(probabilities: Any) -> np.ndarray:
@@ -97,9 +123,10 @@ def _logit(probabilities: Any) -> np.ndarray:
 
 def _legend(figure: Any, spread: bool) -> None:
     handles = [
-        Line2D([], [], linestyle="", marker="o", color=style.BLUE, label="the threshold chosen"),
+        Line2D([], [], linestyle="", marker="o", color=style.BLUE, label="threshold chosen"),
         Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="highest F1 on these images"),
     ]
     if spread:
-        handles.append(Patch(color=style.SKY, alpha=0.35, label="thresholds chosen without a fold, 90 % of them"))
+        words = "where it lies with a part of the images left out (9 of 10 trials)"
+        handles.append(Patch(color=style.SKY, alpha=0.35, label=words))
     figure.legend(handles=handles, loc="upper right", ncols=3, fontsize=8)

@@ -7,8 +7,8 @@ import numpy as np
 
 import metrics
 from decision import Decision
-from report import levels, tables
-from report.page import cut
+from report import levels, tables, threshold_costs
+from report.page import cut, number
 from threshold_formulas.honest import Honest
 from threshold_formulas.methods import TUNES_NOTHING
 
@@ -28,8 +28,11 @@ EDITED = (
 )
 
 
-def show_classes(config: Any, run: Any, scored: Any, decision: Decision, honest: Honest | None) -> None:
-    """Print a row a class, the largest first: its positives, its threshold, F1 before, after, and held out."""
+def show_classes(
+    config: Any, run: Any, scored: Any, decision: Decision, honest: Honest | None, options: dict[str, Any]
+) -> None:
+    """Print a row a class, the largest first: its positives, its threshold, and F1 before, after, and held out; or what
+    it costs, where that was to be low, and then the cost of all."""
     names = run.class_names
     before, after = (
         metrics.per_class(
@@ -37,15 +40,24 @@ def show_classes(config: Any, run: Any, scored: Any, decision: Decision, honest:
         )
         for cuts in (0.5, decision)
     )
-    columns = ["class", "positives\nin val", "threshold", "F1\nat 0.5", "F1 at the\nthreshold"]
-    apart = [] if honest is None else [f"{value:.3f}" for value in honest.class_f1]
+    priced = config.objective == threshold_costs.OBJECTIVE
+    figure, written = ("cost", threshold_costs.price) if priced else ("F1", number)
+    if priced:
+        values = [threshold_costs.of_rows(rows, options) for rows in (before, after)]
+        held_out = None if honest is None else threshold_costs.of_counts(honest.counts, options).mean(axis=0)
+    else:
+        values = [[row["f1"] for row in rows] for rows in (before, after)]
+        held_out = None if honest is None else honest.class_f1
+    columns = ["class", "positives\nin val", "threshold", f"{figure}\nat 0.5", f"{figure} at the\nthreshold"]
     rows = []
     for place in sorted(range(len(names)), key=lambda index: -after[index]["support"]):
-        old, new = before[place], after[place]
-        cells = [new["class"], f"{new['support']:,}", cut(new["threshold"]), f"{old['f1']:.3f}", f"{new['f1']:.3f}"]
-        rows.append([*cells, *apart[place : place + 1]])
+        found = [each[place] for each in (values if held_out is None else [*values, held_out])]
+        row = after[place]
+        rows.append([row["class"], f"{row['support']:,}", cut(row["threshold"]), *map(written, found)])
     title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
-    tables.show(f"Thresholds ({title})", columns + ["F1\nheld out"] * bool(apart), rows)
+    tables.show(f"Thresholds ({title})", columns + [f"{figure}\nheld out"] * (held_out is not None), rows)
+    if priced:
+        print(threshold_costs.words(*values, config, len(scored.labels)))
 
 
 def show_figures(
@@ -63,7 +75,7 @@ def show_figures(
     print("The second figures are optimistic: the same rows chose the thresholds.")
     if honest:
         found = honest.figures()
-        if config.objective == "expected_cost":
+        if config.objective == threshold_costs.OBJECTIVE:
             found["cost"] = honest.cost(options["false_alarm"], options["miss"])
         drawn = len(honest.macro_f1)
         spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
@@ -76,11 +88,15 @@ def show_figures(
 def listed(figures: Mapping[str, Any]) -> str:
     """`Honest.figures` in words, such as macro-F1 0.589 ± 0.006, micro-F1 0.612 ± 0.005."""
     return ", ".join(
-        f"{text} {figures[name]['mean']:.3f}"
-        + (f" ± {figures[name]['deviation']:.3f}" if figures[name]["deviation"] is not None else "")
+        f"{text} {_written(name)(figures[name]['mean'])}"
+        + (f" ± {_written(name)(figures[name]['deviation'])}" if figures[name]["deviation"] is not None else "")
         for name, text in FIGURES.items()
         if name in figures
     )
+
+
+def _written(name: str) -> Any:
+    return threshold_costs.price if name == "cost" else number
 
 
 def beliefs(run: Any, split: str, tuned_on: int) -> list[str]:
@@ -108,13 +124,14 @@ def name_classes(config: Any, class_names: list[str], positives: np.ndarray) -> 
     if config.method in ("fixed", "global"):
         return
     by_rate = config.method in ("rate_match", "shrink")
+    moved = ", then moved by the costs" if threshold_costs.moved(config) else ""
     counted = list(zip(class_names, positives.tolist(), strict=True))
     few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW]
     if few:
-        guesses = "nearly those that keep the classes' rates" if by_rate else "little but guesses"
+        guesses = f"nearly those that keep the classes' rates{moved}" if by_rate else "little but guesses"
         print(f"Fewer than {FEW} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
     untuned = [name for name, count in counted if not count]
     if untuned:
         instead = "threshold 0.5" if config.objective in ("macro_f1", "micro_macro") else "predicted nowhere in val"
-        instead = "as often predicted as in training" if by_rate else instead
+        instead = f"as often predicted as in training{moved and moved + ','}" if by_rate else instead
         print(f"No positives in val, so {instead} and F1 counted 0: {', '.join(untuned)}")

@@ -5,6 +5,7 @@ import html.parser
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 import evaluate
 import run_folder
 from data.faults import InputError
-from report import charts
+from report import charts, page
 
 NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "Rods & rings of a rather long name"]
 TRAINING_COUNTS = [40, 5, 90, 1, 12]
@@ -170,7 +171,10 @@ def test_the_printed_tables_name_every_class_as_it_is(directory, capsys, no_char
 
 def test_without_tuned_thresholds_only_half_is_reported(tmp_path, capsys, no_charts):
     report = evaluated(make_run(tmp_path / "run", tuned=False))
-    assert "Next: python thresholds.py" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.count("Next: python") == 1
+    assert "and then run evaluate.py again:\nNext: python thresholds.py" in printed
+    assert "or in choosing the epoch, so these figures are honest" in printed, "nothing chose thresholds"
     content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
     assert list(content["splits"]["test"]) == ["0.5"]
     assert "f1_tuned" not in class_rows(report)[0]
@@ -194,6 +198,7 @@ def test_what_was_warned_of_in_training_is_said_and_no_honesty_claimed(tmp_path,
     reader.feed((report / "index.html").read_text(encoding="utf-8"))
     for text in (" ".join(capsys.readouterr().out.split()), " ".join(reader.text.split())):
         assert "figures are honest." not in text
+        assert "The test images chose neither epoch nor thresholds." in text
         assert "no part in training" not in text
         assert "Whether these figures hold for new images depends on what was warned of:" in text
         assert all(f"Warning: {each}" in text for each in told)
@@ -202,6 +207,19 @@ def test_what_was_warned_of_in_training_is_said_and_no_honesty_claimed(tmp_path,
     printed = capsys.readouterr().out
     assert "these figures are optimistic" in printed
     assert f"Warning: {told[0]}" in printed
+
+
+@pytest.mark.parametrize("support, expected", [(1, ["macro-F1", "mAP"]), (50, [])])
+def test_an_interval_that_lies_off_centre_for_rare_classes_is_explained(support, expected):
+    spans = {"macro_f1": [0.292, 0.390], "mAP": [0.1, 0.3], "micro_f1": [0.5, 0.9], "subset_accuracy": [0.0, 0.0]}
+    values = {"macro_f1": 0.313, "mAP": 0.31, "micro_f1": 0.89, "subset_accuracy": 0.0}
+    found = SimpleNamespace(
+        more={"intervals": {"images": {"0.5": spans}}, "baseline": values}, split="test", choice="0.5",
+        rows={"0.5": [{"support": 90}, {"support": 0}, {"support": support}]}, figures={"test": {"0.5": values}},
+    )  # fmt: skip
+    assert [tile["name"] for tile in page.tiles(found) if tile["off_centre"]] == expected
+    spans["macro_f1"] = [0.25, 0.37]
+    assert not page.tiles(found)[0]["off_centre"], "in the middle"
 
 
 def test_a_threshold_that_no_score_reaches_is_never(tmp_path, capsys, no_charts):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import typing
@@ -215,12 +216,28 @@ def test_the_chart_shows_every_class(tmp_path: Path) -> None:
     with Image.open(directory / "thresholds.png") as image:
         assert image.width > 900 and image.convert("L").getextrema()[0] < 100
     assert (directory / "thresholds.png").read_bytes() == (tmp_path / "again" / "thresholds.png").read_bytes()
-    own, ordered = np.sort(scores[labels[:, 0] == 1, 0]), np.sort(scores[labels[:, 0] != metrics.UNKNOWN, 0])
-    known = labels[:, 0] != metrics.UNKNOWN
-    for cut, value in zip(
-        [0.25, 0.5, 1.5], threshold_curves._f1(own, ordered, np.array([0.25, 0.5, 1.5])), strict=True
-    ):
-        assert value == pytest.approx(f1_score(labels[known, 0], scores[known, 0] >= cut))
+
+
+@pytest.mark.parametrize("rows", [40, 30_000])
+def test_the_curve_passes_through_its_best_and_through_the_threshold(rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    labels = (generator.random(rows) < 0.01).astype(np.uint8)
+    labels[:3], labels[3:6] = 1, metrics.UNKNOWN
+    # The best cut is a narrow peak: three positives stand above all else, a hair apart.
+    scores = (0.5 * generator.random(rows)).astype(np.float32)
+    scores[:3] = 0.6, 0.6000001, 0.6000002
+    known, threshold = labels != metrics.UNKNOWN, 0.60000005
+    cuts, values = threshold_curves.steps(labels, scores, threshold)
+    assert len(cuts) <= 4 * threshold_curves.COLUMNS + 4 and np.all(np.diff(cuts) > 0)
+    every = np.unique(scores[known].astype(np.float64))
+    for cut, value in zip([*cuts[:: len(cuts) // 15], threshold], [*values[:: len(cuts) // 15], None], strict=True):
+        value = values[cuts == cut].item() if value is None else value
+        assert value == pytest.approx(f1_score(labels[known], scores[known].astype(np.float64) >= cut))
+    precision, recall, _ = precision_recall_curve(labels[known], scores[known])
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert values.max() == pytest.approx(best)
+    place = int(np.searchsorted(cuts, threshold))
+    assert cuts[place - 1] == every[every < threshold].max() and cuts[place + 1] == every[every > threshold].min()
 
 
 def test_every_objective_is_reached_from_the_shells_names(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -240,6 +257,31 @@ def test_every_objective_is_reached_from_the_shells_names(tmp_path: Path, capsys
         expected = thresholds.fit(scored.labels, scored.scores, "per_class", objective=objective, **options)
         assert np.array_equal(run_folder.open_run(directory).thresholds(), expected)
         assert (", cost " in capsys.readouterr().out) == (objective == "expected_cost")
+
+
+def test_costs_are_shown_class_by_class_with_their_unit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    directory = make_run(tmp_path / "run")
+    scored = run_folder.open_run(directory).scores("val")
+    thresholds.main(quick(directory, objective="expected_cost", miss_cost=5.0))
+    printed = capsys.readouterr().out
+    totals = []
+    for cuts in (0.5, run_folder.open_run(directory).thresholds()):
+        predicted = scored.scores.astype(np.float64) >= cuts
+        alarms, misses = (scored.labels == 0) & predicted, (scored.labels == 1) & ~predicted
+        costs = 1.0 * alarms.sum(axis=0) + 5.0 * misses.sum(axis=0)
+        totals.append(costs)
+        assert all(
+            re.search(rf"{re.escape(name)} .* {cost:.1f}", printed) for name, cost in zip(NAMES, costs, strict=True)
+        )
+    plain, tuned = (f"{each.sum():,.1f}" for each in totals)
+    said = f"images, all classes together: {plain} at 0.5, {tuned} at these (1 a false alarm and 5 a miss)."
+    assert said in printed and "cost at the" in printed and "F1 at the" not in printed
+    assert "those that keep the classes' rates, then moved by the costs: " in printed
+    thresholds.main(quick(directory, objective="expected_cost", miss_cost=2.0, false_alarm_cost=2.0))
+    assert "moved by the costs" not in capsys.readouterr().out
+    thresholds.main(quick(directory))
+    printed = capsys.readouterr().out
+    assert "F1 at the" in printed and "cost at the" not in printed and "Cost on" not in printed
 
 
 def test_at_least_one_is_used_by_whoever_reads_the_thresholds(

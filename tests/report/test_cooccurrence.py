@@ -38,6 +38,29 @@ def test_the_sentence_names_the_pairs_that_are_furthest_from_the_truth():
     assert "Most" not in cooccurrence.reading(cooccurrence.pairs(labels, labels == 1), ["a", "b", "c"])
 
 
+def test_gray_rows_are_explained_and_the_bar_is_as_high_as_the_maps(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: figures.append(figure))
+    labels, predictions = np.eye(5, dtype=np.uint8), np.eye(5, dtype=bool)
+    labels[:, 1], predictions[:, [2, 3]] = 0, False
+    found = cooccurrence.pairs(labels, predictions)
+    rows = [{"class": f"class {number}"} for number in range(5)]
+    cooccurrence.draw(found, rows, list(range(5)), "test", tmp_path / "a.png")
+    figures[0].draw_without_rendering()
+    truth, predicted = figures[0].axes[:2]
+    written = [[(text.get_text(), text.get_position()[1]) for text in axes.texts] for axes in (truth, predicted)]
+    assert ("no image in test", 1) in written[0] and "never predicted" not in dict(written[0])
+    assert [place for text, place in written[1] if text == "never predicted"] == [2, 3]
+    assert "A gray row" in cooccurrence.reading(found, list("abcde"))
+    assert "gray" not in cooccurrence.reading(
+        cooccurrence.pairs(np.eye(5, dtype=np.uint8), np.eye(5) > 0), list("abcde")
+    )
+    bar = predicted.child_axes[0].get_window_extent()
+    assert (bar.y0, bar.y1) == pytest.approx((predicted.get_window_extent().y0, predicted.get_window_extent().y1))
+    # No blank band: the titles stand at the upper edge.
+    assert figures[0].get_size_inches()[1] - figures[0].get_tightbbox().y1 < 0.2
+
+
 @pytest.mark.parametrize("classes", [2, 40])
 def test_the_chart_shows_truth_and_predictions_in_the_order_of_the_rows(classes, tmp_path, monkeypatch):
     drawn = []

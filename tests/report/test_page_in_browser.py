@@ -1,6 +1,7 @@
 """The report's page as a person uses it, in Debian's Chromium without a window."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -204,6 +205,39 @@ def test_it_fits_a_phone(opened):
     viewer = opened.find_element("id", "viewer")
     assert viewer.rect["x"] >= 0 and viewer.rect["x"] + viewer.rect["width"] <= 360
     assert opened.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", viewer)
+
+
+def test_on_a_phone_f1_is_seen_beside_the_names_and_more_is_hinted_at(opened):
+    look(opened, 360)
+    table = opened.find_element("css selector", ".scroll:has(table.sortable)")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", table)
+    right = (
+        "return Math.max(...[...arguments[0].querySelectorAll('tbody tr > :nth-child(5)')]"
+        ".map(cell => cell.getBoundingClientRect().right))"
+    )
+    assert opened.execute_script(right, table) <= 345, "F1 at both thresholds"
+    rows = "return [...arguments[0].querySelectorAll('tbody tr')].map(row => row.getBoundingClientRect().top)"
+    shown = np.asarray(Image.open(io.BytesIO(opened.get_screenshot_as_png())).convert("L")).astype(int)
+    for top in opened.execute_script(rows, table):
+        # A line under every cell, the sticky one too: left of the name, and right of a figure.
+        for left in (19, 225):
+            assert shown[round(top) - 2 : round(top) + 3, left].min() < 235
+    # The shadow at the right edge is gone where there is no more.
+    edge = (round(opened.execute_script(rows, table)[0]) + 4, 340)
+    assert shown[edge] < 230
+    opened.execute_script("arguments[0].scrollLeft = 9999", table)
+    shown = np.asarray(Image.open(io.BytesIO(opened.get_screenshot_as_png())).convert("L")).astype(int)
+    assert shown[edge] > 240
+
+
+def test_an_address_that_names_a_gallery_leads_to_it_unfolded(opened, page):
+    opened.get("about:blank")
+    opened.get(page.as_uri() + "#images-3")
+    named = opened.find_element("id", "images-3")
+    assert named.find_element("css selector", ".shown").is_displayed()
+    assert 0 <= opened.execute_script("return arguments[0].getBoundingClientRect().top", named) < 740
+    seen = np.asarray(Image.open(io.BytesIO(opened.get_screenshot_as_png())).convert("L"))
+    assert seen.std() > 10, "not a blank page"
 
 
 def luminance(colour: str) -> float:

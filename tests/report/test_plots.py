@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import precision_recall_curve
 
 import metrics
 from report import plots, style
@@ -81,13 +82,37 @@ def test_a_curve_passes_through_the_points_of_its_thresholds(tmp_path, drawn):
         assert axes.get_title(loc="left").split()[0] == row["class"].split()[0]
         if not row["support"]:
             continue
-        _, curve, *points = axes.lines
+        _, line, *points = axes.lines
         assert len(points) == 2
         assert points[0].get_xydata()[0].tolist() == [row["recall"], row["precision"]]
-        recall, precision = curve.get_xydata().T
-        assert len(recall) <= plots.CURVE_POINTS + 1
-        nearest = np.min(np.abs(precision - row["precision"]) + np.abs(recall - row["recall"]))
-        assert nearest < 0.05
+        assert all(on_the_line(*line.get_xydata().T, point.get_xydata()[0]) for point in points)
+
+
+def on_the_line(recall: np.ndarray, precision: np.ndarray, point: tuple[float, float]) -> bool:
+    """Whether a point lies on a vertical piece of a curve."""
+    own = precision[np.isclose(recall, point[0])]
+    return len(own) > 0 and own.min() - 1e-12 <= point[1] <= own.max() + 1e-12
+
+
+@pytest.mark.parametrize("rows", [60, 5000])
+def test_the_point_of_any_threshold_lies_on_the_curve(rows):
+    generator = np.random.default_rng(rows)
+    labels = (generator.random(rows) < 0.3).astype(np.uint8)
+    labels[:5] = metrics.UNKNOWN
+    scores = np.round(np.clip(generator.normal(0.4 + 0.1 * labels, 0.2), 0, 1), 3)
+    known = labels != metrics.UNKNOWN
+    # The first lies below all positives, where only precision falls.
+    cuts = [scores[labels == 1].min() - 0.0005, 0.3, 0.5, scores[labels == 1].max()]
+    points = []
+    for cut in [*cuts, np.sort(scores[known])[len(scores) // 50]]:
+        predicted = scores[known] >= cut
+        found = np.count_nonzero(labels[known][predicted] == 1)
+        points.append((found / np.count_nonzero(labels == 1), found / predicted.sum()))
+    recall, precision = plots.curve(labels, scores, [point[0] for point in points])
+    assert len(recall) <= plots.CURVE_POINTS and np.all(np.diff(recall) <= 0)
+    assert all(on_the_line(recall, precision, point) for point in points)
+    expected, there, _ = precision_recall_curve(labels[known], scores[known])
+    assert recall[0] == 1 and precision[0] == pytest.approx(expected[0]) and set(recall) <= set(there)
 
 
 def test_of_too_many_classes_the_first_and_the_last_are_drawn():
