@@ -16,7 +16,10 @@ import header
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["COLUMNS"] = "160"
 ROOT = Path(__file__).parents[1]
-SLOWEST = ("test_readme.py", "test_jax.py", "test_any_size.py", "test_scripts.py", "test_export.py")
+SLOWEST = (
+    "test_readme.py", "test_distribution.py", "test_jax.py", "test_kill.py", "test_resume.py", "test_any_size.py",
+    "test_scripts.py", "test_export.py", "test_cluster.py", "test_page_in_browser.py",
+)  # fmt: skip
 
 
 def pytest_configure(config):
