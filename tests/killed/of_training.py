@@ -84,6 +84,8 @@ def asked_to_stop(keeping, config, run: Path) -> list[str]:
             begin(self, batch, logs)
 
         def stopped(with_signal=with_signal):
+            # Where a shell started this in the background, Ctrl-C is ignored, and train.py would leave that so.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             keeping.Keeper.on_train_batch_begin = with_signal
             train.main(dataclasses.replace(config, checkpoint_minutes=10.0))
 

@@ -127,7 +127,18 @@ def test_the_command_that_goes_on_is_the_one_that_was_given():
     assert again == dataclasses.replace(config, overwrite=False, resume=True)
 
 
-def test_signals_wait_where_they_must():
+@pytest.fixture
+def heeds_signals():
+    """Both signals as a shell's own job has them: one in the background begins with Ctrl-C ignored, and keeps it so."""
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_signals_wait_where_they_must(heeds_signals):
     done = []
     with pytest.raises(stopping.Stopped) as raised, stopping.watched(), stopping.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
