@@ -76,8 +76,6 @@ def attempt(name: str, read: Callable[..., Any], files: list[Any], size: int) ->
             return read, read(files, size)
     except ImportError as error:
         print(f"{name}: left out, {error.name} is not installed")
-    except NotImplementedError as error:
-        print(f"{name}: left out, {error}")
     return None, None
 
 

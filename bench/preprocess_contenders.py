@@ -18,13 +18,13 @@ Reader = Callable[[list[Any], int], np.ndarray | None]
 
 
 def of_kind(kind: str, folder: Path, cores: int) -> dict[str, Reader]:
-    """Name → reader of the files of a kind."""
+    """Name → reader of the files of a kind; tf.io reads no 16-bit TIFF."""
     channels = {STAINS: "rgby", DEEP: "gray"}.get(kind, "rgb")
     return {
         OURS: lambda files, size: _ours(files, size, channels, folder, cores),
         LIMIT: lambda files, size: _decoded(files, size, channels, cores),
         "Pillow loop": pillow_loop,
-        "tf.data": lambda files, size: _tensorflow(files, size, kind),
+        **({} if kind == DEEP else {"tf.data": lambda files, size: _tensorflow(files, size, kind)}),
         "OpenCV, threads": lambda files, size: _threads(_opencv, files, size, kind, cores),
         "pyvips, threads": lambda files, size: _threads(_vips, files, size, kind, cores),
     }
@@ -144,8 +144,6 @@ def _vips(path: Path, size: int, kind: str) -> np.ndarray:
 
 
 def _tensorflow(files: list[Any], size: int, kind: str) -> np.ndarray:
-    if kind == DEEP:
-        raise NotImplementedError("tf.io reads no 16-bit TIFF")
     import tensorflow as tf
 
     decode = tf.io.decode_jpeg if kind == JPEG else tf.io.decode_png
