@@ -23,5 +23,5 @@ trained() {  # cache, run, options of train.py
 
 judged() {  # runs: thresholds tuned on val, and the figures on test
     python thresholds.py --run_dirs "$@" > /dev/null
-    python evaluate.py --run_dirs "$@" | grep "^On "
+    python evaluate.py --run_dirs "$@" --gallery 0 --overlays 0 | grep "^On "
 }
