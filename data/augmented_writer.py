@@ -40,7 +40,7 @@ class AugmentedWriter(FolderWriter):
             images: (M) what is made.
             workers: processes, 0 for one a core.
         """
-        step = rows_per_file(cache.image_shape)
+        step = rows_per_file(cache.image_shape, len(images))
         chunks = [images[first : first + step] for first in range(0, len(images), step)]
         tasks, sizes = [], []
         wanted = set()

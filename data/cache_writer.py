@@ -198,7 +198,7 @@ def _chunks(bucket: Sequence[int], preparation: Preparation) -> list[_Chunk]:
     chunks = []
     for number, shape in enumerate(preparation.shapes):
         rows = [row for row, own in enumerate(bucket) if own == number]
-        step = rows_per_file(shape)
+        step = rows_per_file(shape, len(rows))
         prefix = bucket_prefix(number) if len(preparation.shapes) > 1 else ""
         for place, first in enumerate(range(0, len(rows), step)):
             own = rows[first : first + step]

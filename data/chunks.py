@@ -16,6 +16,8 @@ from data.pixel_files import pixels_at, write_npy_header
 
 ROWS_PER_FILE = 256
 BYTES_PER_FILE = 64 * 2**20
+# A set of a few hundred images still is work for many cores.
+FILES_OF_SMALL_SETS, FEWEST_ROWS = 16, 16
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,10 @@ class Decoded:
     sums: np.ndarray  # (N, 2, C) int64: the sum of the pixels and of their squares, a channel
 
 
-def rows_per_file(shape: tuple[int, int, int]) -> int:
-    """Images a file, of the image shape alone, so that every machine cuts alike."""
-    return max(1, min(ROWS_PER_FILE, BYTES_PER_FILE // int(np.prod(shape))))
+def rows_per_file(shape: tuple[int, int, int], count: int) -> int:
+    """Images a file, of the images' shape and number alone, so that every machine cuts alike."""
+    even = max(FEWEST_ROWS, -(-count // FILES_OF_SMALL_SETS))
+    return max(1, min(ROWS_PER_FILE, BYTES_PER_FILE // int(np.prod(shape)), even))
 
 
 def write_chunk(

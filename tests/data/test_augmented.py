@@ -87,7 +87,7 @@ def test_the_index_says_how_an_image_was_made(cache):
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_alike(cache, monkeypatch, capsys):
-    monkeypatch.setattr(augmented_writer, "rows_per_file", lambda shape: 16)
+    monkeypatch.setattr(augmented_writer, "rows_per_file", lambda shape, count: 16)
     plan = plan_of(cache)
     whole = write(cache, plan, "whole")
     real, calls = augmented_writer.write_chunk, []

@@ -308,11 +308,17 @@ def test_damage_is_named(tmp_path, paths, name):
     assert words in str(raised.value)
 
 
-def test_file_sizes_depend_on_the_image_shape_alone(monkeypatch):
+def test_file_sizes_depend_on_the_images_shape_and_number_alone(monkeypatch):
     monkeypatch.setattr(chunks, "ROWS_PER_FILE", 256)
-    assert chunks.rows_per_file((128, 128, 3)) == 256
-    assert chunks.rows_per_file((512, 512, 3)) == 85
-    assert chunks.rows_per_file((8192, 8192, 3)) == 1
+    assert chunks.rows_per_file((128, 128, 3), 1_000_000) == 256
+    assert chunks.rows_per_file((512, 512, 3), 1_000_000) == 85
+    assert chunks.rows_per_file((8192, 8192, 3), 1_000_000) == 1
+
+
+def test_a_small_set_is_work_for_many_cores(monkeypatch):
+    monkeypatch.setattr(chunks, "ROWS_PER_FILE", 256)
+    assert -(-600 // chunks.rows_per_file((256, 256, 3), 600)) == 16
+    assert -(-60 // chunks.rows_per_file((256, 256, 3), 60)) == 4
 
 
 def test_pixel_sums_of_the_brightest_and_tallest_image():
