@@ -1,8 +1,8 @@
 """The table of experiments/losses.sh: python experiments/losses_table.py runs/losses/made
 
 Reads METHOD/REPEAT/report/metrics.json below a folder and prints a Markdown table: for each method the mean over its
-repeats (seeds or folds) and their standard deviation, at the thresholds that were tuned on val, judged on test. Classes
-are large, medium or small by thirds of their number, in order of training images.
+repeats (seeds or folds) and their standard deviation, judged on test at the thresholds that were tuned on val, and at
+0.5. Classes are large, medium or small by thirds of their number, in order of training images.
 """
 
 import json
@@ -14,7 +14,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # it is run by its path
 from report import class_sizes
 
-COLUMNS = ("mAP", "macro-F1", "subset accuracy", "F1 large", "F1 medium", "F1 small", "ECE")
+COLUMNS = (
+    "mAP", "macro-F1", "subset accuracy", "F1 large", "F1 medium", "F1 small", "macro-F1 at 0.5",
+    "subset accuracy at 0.5", "ECE",
+)  # fmt: skip
 
 
 def figures(path: Path) -> list[float]:
@@ -27,11 +30,13 @@ def figures(path: Path) -> list[float]:
     split = content["judged_split"]
     if split != "test" or "tuned" not in content["splits"][split]:
         raise ValueError(f"{path} is judged on {split}, thresholds {', '.join(content['splits'][split])}")
-    summary, classes = content["splits"][split]["tuned"], content["classes"][split]["tuned"]
+    summaries, classes = content["splits"][split], content["classes"][split]["tuned"]
+    tuned, half = summaries["tuned"], summaries["0.5"]
     # Classes without an image to find would count as 0 for every method.
     thirds = [np.mean([row["f1"] for row in part]) for part in class_sizes.thirds(classes).values()]
     error = content["calibration"][split]["ECE"]
-    return [summary["mAP"], summary["macro_f1"], summary["subset_accuracy"], *thirds, error]
+    at_half = (half["macro_f1"], half["subset_accuracy"])
+    return [tuned["mAP"], tuned["macro_f1"], tuned["subset_accuracy"], *thirds, *at_half, error]
 
 
 def table(folder: Path) -> str:

@@ -12,9 +12,10 @@ def write(folder, macro, f1, split="test"):
     folder.mkdir(parents=True)
     classes = [{"training_images": images, "support": int(images > 0), "f1": value} for images, value in enumerate(f1)]
     summary = {"mAP": macro + 0.1, "macro_f1": macro, "subset_accuracy": macro / 2}
+    half = {"mAP": macro + 0.1, "macro_f1": 0.25, "subset_accuracy": 0.125}
     content = {
         "judged_split": split,
-        "splits": {split: {"0.5": summary, "tuned": summary}},
+        "splits": {split: {"0.5": half, "tuned": summary}},
         "classes": {split: {"tuned": classes}},
         "calibration": {split: {"ECE": 0.05}},
     }
@@ -30,7 +31,9 @@ def test_means_deviations_and_thirds(tmp_path):
     assert lines[2].startswith("| `focal` | 1 | 0.600 | 0.500 |")
     deviation = np.std([0.2, 0.4], ddof=1)
     assert lines[3].startswith(f"| `bce` | 2 | 0.400 ± {deviation:.3f} | 0.300 ± {deviation:.3f} | 0.150 ±")
-    assert lines[3].endswith("| 0.700 ± 0.000 | 0.350 ± 0.000 | 0.150 ± 0.000 | 0.050 ± 0.000 |")
+    assert lines[3].endswith(
+        "| 0.700 ± 0.000 | 0.350 ± 0.000 | 0.150 ± 0.000 | 0.250 ± 0.000 | 0.125 ± 0.000 | 0.050 ± 0.000 |"
+    )
 
 
 def test_figures_of_validation_images_are_refused(tmp_path):
