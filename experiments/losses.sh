@@ -58,5 +58,5 @@ case " $SETS " in *" rbc "*)
     done ;;
 esac
 for NAME in $SETS; do
-    python experiments/losses_table.py "$WORK/$NAME"
+    python experiments/methods_table.py "$WORK/$NAME" loss
 done

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+TABLES = {"losses": "experiments/methods_table.py", "models": "experiments/models_table.py", "augmentation": "-"}
 NOTES = '#!/usr/bin/env bash\necho "$*" >> "$NOTES"\nprintf "On 3 images\\nValidation mAP\\nelse\\n"\n'
 
 
@@ -19,6 +20,7 @@ def asked(script: str, folder: Path) -> list[str]:
     python.chmod(0o755)
     notes.write_text("", encoding="utf-8")
     sizes = {"LOSSES": "bce focal bce_lovasz", "SEEDS": "0", "FOLDS": "1"}
+    sizes |= {"SETS": "rbc"} if script == "thresholds" else {}
     told = {**os.environ, **sizes, "PATH": f"{python.parent}:{os.environ['PATH']}", "NOTES": notes, "WORK": work}
     command = ["bash", EXPERIMENTS / f"{script}.sh"]
     done = subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True)
@@ -35,7 +37,20 @@ def test_every_run_is_trained_and_judged_on_one_cache(tmp_path, script, runs, ju
     assert sum(each.startswith("evaluate.py") for each in commands) == judged
     made = [each for each in commands if each.startswith(("-m data.synthetic", "preprocess.py"))]
     assert made[0].startswith("-m data.synthetic") and made[1].startswith("preprocess.py") and "--size" in made[1]
-    assert commands[-1].startswith((f"experiments/{script}_table.py", "-"))
+    assert commands[-1].startswith(TABLES[script])
+
+
+def test_every_way_to_choose_thresholds_is_judged_on_the_same_runs(tmp_path):
+    for fold in "01":
+        (tmp_path / "work" / "rbc" / "bce" / fold).mkdir(parents=True)
+    commands = asked("thresholds", tmp_path)
+    chosen = [each for each in commands if each.startswith("thresholds.py")]
+    judged = [each for each in commands if each.startswith("evaluate.py")]
+    assert len(chosen) == len(set(chosen)) == len(judged) == 16
+    assert all(
+        each.startswith(f"thresholds.py --run_dirs WORK/rbc/bce/{place % 2} ") for place, each in enumerate(chosen)
+    )
+    assert commands[-1].startswith("experiments/methods_table.py WORK/thresholds/rbc")
 
 
 def test_what_is_there_is_not_made_again(tmp_path):

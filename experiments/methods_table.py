@@ -1,4 +1,4 @@
-"""The table of experiments/losses.sh: python experiments/losses_table.py runs/losses/made
+"""A table of methods over repeats: python experiments/methods_table.py runs/losses/made loss
 
 Reads METHOD/REPEAT/report/metrics.json below a folder and prints a Markdown table: for each method the mean over its
 repeats (seeds or folds) and their standard deviation, judged on test at the thresholds that were tuned on val, and at
@@ -39,13 +39,13 @@ def figures(path: Path) -> list[float]:
     return [tuned["mAP"], tuned["macro_f1"], tuned["subset_accuracy"], *thirds, *at_half, error]
 
 
-def table(folder: Path) -> str:
-    """The Markdown table of a folder of METHOD/REPEAT runs, the best macro-F1 first."""
+def table(folder: Path, heading: str) -> str:
+    """The Markdown table of a folder of METHOD/REPEAT runs, the best macro-F1 first; what methods are called."""
     methods = {
         method: np.array([figures(path) for path in sorted(folder.glob(f"{method}/*/report/metrics.json"))])
         for method in sorted({path.parts[-4] for path in folder.glob("*/*/report/metrics.json")})
     }
-    lines = [f"| loss | runs | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines = [f"| {heading} | runs | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 2) + "|"]
     for method, values in sorted(methods.items(), key=lambda item: -item[1][:, 1].mean()):
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(COLUMNS), np.nan)
         cells = [
@@ -57,4 +57,4 @@ def table(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(table(Path(sys.argv[1])))
+    print(table(Path(sys.argv[1]), sys.argv[2]))

@@ -1,11 +1,11 @@
-"""The table of the loss experiment: means and deviations over repeats, classes by thirds, nothing but test figures."""
+"""The table of methods: means and deviations over repeats, classes by thirds, nothing but test figures."""
 
 import json
 
 import numpy as np
 import pytest
 
-from experiments import losses_table
+from experiments import methods_table
 
 
 def write(folder, macro, f1, split="test"):
@@ -27,7 +27,7 @@ def test_means_deviations_and_thirds(tmp_path):
     for repeat, macro in enumerate((0.2, 0.4)):
         write(tmp_path / "bce" / str(repeat) / "report", macro, [0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
     write(tmp_path / "focal" / "0" / "report", 0.5, [0] * 7)
-    lines = losses_table.table(tmp_path).splitlines()
+    lines = methods_table.table(tmp_path, "loss").splitlines()
     assert lines[2].startswith("| `focal` | 1 | 0.600 | 0.500 |")
     deviation = np.std([0.2, 0.4], ddof=1)
     assert lines[3].startswith(f"| `bce` | 2 | 0.400 ± {deviation:.3f} | 0.300 ± {deviation:.3f} | 0.150 ±")
@@ -39,4 +39,4 @@ def test_means_deviations_and_thirds(tmp_path):
 def test_figures_of_validation_images_are_refused(tmp_path):
     write(tmp_path / "bce" / "0" / "report", 0.2, [0.1] * 3, split="val")
     with pytest.raises(ValueError, match="judged on val"):
-        losses_table.table(tmp_path)
+        methods_table.table(tmp_path, "loss")
