@@ -22,6 +22,19 @@ trained() {  # cache, run, options of train.py
 }
 
 judged() {  # runs: thresholds tuned on val, and the figures on test
-    python thresholds.py --run_dirs "$@" > /dev/null
-    python evaluate.py --run_dirs "$@" --gallery 0 --overlays 0 | grep "^On "
+    judged_into "" "$@"
+}
+
+judged_into() {  # folder for thresholds and report, or nothing for the runs' own; runs
+    local chosen=() report=()
+    [ -n "$1" ] && chosen=(--output_dir "$1") report=(--thresholds_dir "$1" --output_dir "$1/report")
+    python thresholds.py --run_dirs "${@:2}" "${chosen[@]}" > /dev/null
+    python evaluate.py --run_dirs "${@:2}" "${report[@]}" --gallery 0 --overlays 0 | grep "^On "
+}
+
+judge() {  # cache, run, options of train.py: trained and judged, unless it has been
+    [ -f "$2/report/metrics.json" ] && return
+    echo "== $2"
+    trained "$@" | grep "^Validation mAP"
+    judged "$2"
 }

@@ -28,15 +28,6 @@ options() {  # name: the options of train.py that it stands for
     esac
 }
 
-judge() {  # cache, run, options of train.py
-    local cache=$1 run=$2
-    shift 2
-    [ -f "$run/report/metrics.json" ] && return
-    echo "== $run"
-    trained "$cache" "$run" "$@" | grep "^Validation mAP"
-    judged "$run"
-}
-
 case " $SETS " in *" made "*)
     made "$WORK/made_cache" "$WORK/made_images" "$WORK/made.csv" --label_rows "$CELL_DATA/hpa/train.csv"
     for SEED in $SEEDS; do

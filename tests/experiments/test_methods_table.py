@@ -8,14 +8,15 @@ import pytest
 from experiments import methods_table
 
 
-def write(folder, macro, f1, split="test"):
+def write(folder, macro, f1, split="test", runs=()):
     folder.mkdir(parents=True)
     classes = [{"training_images": images, "support": int(images > 0), "f1": value} for images, value in enumerate(f1)]
     summary = {"mAP": macro + 0.1, "macro_f1": macro, "subset_accuracy": macro / 2}
     half = {"mAP": macro + 0.1, "macro_f1": 0.25, "subset_accuracy": 0.125}
     content = {
         "judged_split": split,
-        "splits": {split: {"0.5": half, "tuned": summary}},
+        "splits": {split: {"0.5": half, "tuned": summary}, "train": {"tuned": {"macro_f1": 0.9}}},
+        "config": {"run_dirs": [str(run) for run in runs]},
         "classes": {split: {"tuned": classes}},
         "calibration": {split: {"ECE": 0.05}},
     }
@@ -27,7 +28,7 @@ def test_means_deviations_and_thirds(tmp_path):
     for repeat, macro in enumerate((0.2, 0.4)):
         write(tmp_path / "bce" / str(repeat) / "report", macro, [0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
     write(tmp_path / "focal" / "0" / "report", 0.5, [0] * 7)
-    lines = methods_table.table(tmp_path, "loss").splitlines()
+    lines = methods_table.table(tmp_path, "loss", methods_table.USUAL).splitlines()
     assert lines[2].startswith("| `focal` | 1 | 0.600 | 0.500 |")
     deviation = np.std([0.2, 0.4], ddof=1)
     assert lines[3].startswith(f"| `bce` | 2 | 0.400 ± {deviation:.3f} | 0.300 ± {deviation:.3f} | 0.150 ±")
@@ -36,7 +37,19 @@ def test_means_deviations_and_thirds(tmp_path):
     )
 
 
+def test_minutes_are_those_of_all_runs_that_are_judged_together(tmp_path):
+    runs = [tmp_path / name for name in ("large", "small")]
+    for run, seconds in zip(runs, (60, 90), strict=True):
+        run.mkdir()
+        (run / "timing.csv").write_text(f"epoch,training_seconds\n1,{seconds}\n2,{seconds}\n", encoding="utf-8")
+    write(tmp_path / "table" / "joined" / "0" / "report", 0.2, [0.1] * 3, runs=runs)
+    columns = ["macro-F1", "train macro-F1", "minutes"]
+    lines = methods_table.table(tmp_path / "table", "model", columns).splitlines()
+    assert lines[0] == "| model | runs | macro-F1 | train macro-F1 | minutes |"
+    assert lines[2] == "| `joined` | 1 | 0.200 | 0.900 | 5.000 |"
+
+
 def test_figures_of_validation_images_are_refused(tmp_path):
     write(tmp_path / "bce" / "0" / "report", 0.2, [0.1] * 3, split="val")
     with pytest.raises(ValueError, match="judged on val"):
-        methods_table.table(tmp_path, "loss")
+        methods_table.table(tmp_path, "loss", methods_table.USUAL)
