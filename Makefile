@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Without bytecode every script compiles TensorFlow and Keras anew, which takes longer than a small training.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint soak clean
+.PHONY: setup demo test lint soak audit clean
 
 setup: $(VENV)/installed
 
@@ -31,9 +31,20 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day.
+# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day; then an hour of training.
 soak: $(VENV)/installed-dev
 	KILLS=500 KILL_SEED=$$(date +%j) $(BIN)/python -m pytest tests/test_kill.py
+	$(BIN)/python -m bench.soak --minutes 60
+
+# Known faults of all that is installed. Its tool has many packages of its own, so it is kept out of the environment.
+audit: $(VENV)/installed-dev
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && $(BIN)/python -m venv $$tool && \
+	$$tool/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 && \
+	if $$tool/bin/pip-audit --vulnerability-service osv --progress-spinner off \
+	    --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >$$tool/said 2>&1; \
+	then cat $$tool/said; \
+	elif grep -q ConnectionError $$tool/said; then echo "Skipped: the list of known faults cannot be reached"; \
+	else cat $$tool/said; exit 1; fi
 
 clean:
 	rm -rf $(VENV)

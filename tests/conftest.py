@@ -18,7 +18,7 @@ os.environ["COLUMNS"] = "160"
 ROOT = Path(__file__).parents[1]
 SLOWEST = (
     "test_readme.py", "test_distribution.py", "test_jax.py", "test_kill.py", "test_resume.py", "test_any_size.py",
-    "test_scripts.py", "test_export.py", "test_cluster.py", "test_page_in_browser.py",
+    "test_scripts.py", "test_same_seed.py", "test_export.py", "test_cluster.py", "test_page_in_browser.py",
 )  # fmt: skip
 
 

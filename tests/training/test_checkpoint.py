@@ -1,6 +1,7 @@
 """Checkpoints on disk, who may go on with them, and with what."""
 
 import dataclasses
+import json
 import os
 import signal
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_the_last_two_states_and_their_best_weights_are_kept(tmp_path):
     assert newest.told["step"] == 3
     np.testing.assert_array_equal(newest.arrays["model"][1], [3, 3])
     np.testing.assert_array_equal(checkpoints.best("best-1.npz")[0], [3, 3, 3])
+
+
+def test_a_long_history_takes_a_byte_a_character_and_earlier_checkpoints_are_read(tmp_path):
+    """NumPy's own text takes four, and a run of thousands of epochs writes it each epoch."""
+    long = dataclasses.replace(state(1), told={**state(1).told, "history": "é" + "0.123," * 10_000})
+    Checkpoints(tmp_path).save(1, long)
+    path = tmp_path / "checkpoint" / "state-0000000001.npz"
+    assert path.stat().st_size < 70_000
+    assert Checkpoints(tmp_path).newest().told == long.told
+    with np.load(path) as stored:
+        np.savez(path, **{**stored, "told": np.array(json.dumps(long.told))})
+    assert Checkpoints(tmp_path).newest().told == long.told
 
 
 @pytest.mark.parametrize("damage", ["cut", "one byte", "empty", "best gone"])

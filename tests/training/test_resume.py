@@ -145,21 +145,3 @@ def test_a_killed_run_ends_as_one_that_never_was(case, cache_dir, tmp_path, monk
     histories = [(tmp_path / name / "history.csv").read_bytes() for name in ("whole", "killed")]
     assert histories[0] == histories[1]
     assert len(list((tmp_path / "killed" / "checkpoint").glob("state-*.npz"))) == checkpoint.KEPT
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"model": "vgg16", "dense_units": 8, "optimizer": "sgd", "momentum": 0.0},
-        {"model": "residual", "width": 0.25},
-        {"model": "resnet50", "weights": "none"},
-    ],
-    ids=lambda options: options["model"],
-)
-def test_two_runs_of_a_seed_are_the_same(options, cache_dir, tmp_path):
-    """The other models are in the test above, as a killed run is another run."""
-    small = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 4, **options}
-    one, other = (fitted(config_of(cache_dir, tmp_path / name, **small)) for name in ("one", "other"))
-    for first, second in zip(one, other, strict=True):
-        np.testing.assert_array_equal(first, second)
-    assert (tmp_path / "one" / "history.csv").read_bytes() == (tmp_path / "other" / "history.csv").read_bytes()
