@@ -11,7 +11,7 @@ from data.files import write_json, write_text
 from data.pixel_files import write_npy_header
 from data.preparation import Preparation
 
-VAL = 0.1  # share of the images
+VAL = 0.1, 64  # share of the images and their number at most, so that scoring them takes little beside training
 
 
 def write(directory: Path, count: int, side: int, classes: int, seed: int) -> Path:
@@ -28,7 +28,7 @@ def write(directory: Path, count: int, side: int, classes: int, seed: int) -> Pa
     directory.mkdir(parents=True)
     _write_pixels(directory, count, shape, random)
     labels = (random.random((count, classes)) < np.geomspace(0.4, 0.005, classes)).astype(np.uint8)
-    split = np.where(np.arange(count) < max(1, round(VAL * count)), "val", "train")
+    split = np.where(np.arange(count) < np.clip(round(VAL[0] * count), 1, VAL[1]), "val", "train")
     for name in ("val", "train"):
         labels[np.flatnonzero(split == name)[0], 0] = 1  # a split without a label is refused
     np.save(directory / "labels.npy", labels)
