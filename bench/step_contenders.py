@@ -1,5 +1,6 @@
 """The contenders of bench/step.py, each of which trains the same network on one batch that stays in memory."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,7 @@ def torch_reference(settings: dict[str, Any]) -> Callable[[int], Any]:
     torch.manual_seed(settings["seed"])
     if hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-    network = torch_network(settings).to(memory_format=torch.channels_last).train()
+    network = torch_network(settings, torchvision_made).to(memory_format=torch.channels_last).train()
     images, labels = batch(settings)
     pixels = torch.tensor(images).permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
     targets = torch.tensor(labels).float()
@@ -112,30 +113,33 @@ def torch_reference(settings: dict[str, Any]) -> Callable[[int], Any]:
     return run
 
 
-def torch_network(settings: dict[str, Any]) -> Any:
+def torchvision_made(name: str) -> Any:
     import torchvision
+
+    return getattr(torchvision.models, name)()
+
+
+def torch_network(settings: dict[str, Any], made: Callable[[str], Any]) -> Any:
+    """The network in PyTorch, with our last layers; `made` gives a library's `resnet50` or `vgg16`."""
     from torch import nn
 
     size, classes = settings["size"], settings["classes"]
-    if settings["model"] == "cnn":
-        blocks = [
-            part
-            for before, after in ((3, 32), (32, 64))
-            for part in (nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(POOL))
-        ]
-        features = 64 * (size // POOL**2) ** 2
-        hidden = [nn.Linear(features, 128), nn.ReLU(), nn.Dropout(DROPOUT)]
-        return nn.Sequential(*blocks, nn.Flatten(), *hidden, nn.Linear(128, classes))
+    if settings["model"] == "resnet50":
+        network = made("resnet50")
+        network.fc = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(2048, classes))
+        return network
     if settings["model"] == "vgg16":
-        below = torchvision.models.vgg16(init_weights=False).features
-        features = 512 * (size // 32) ** 2
-        hidden = [
-            part for before in (features, 4096) for part in (nn.Linear(before, 4096), nn.ReLU(), nn.Dropout(DROPOUT))
+        below, widths = made("vgg16").features, (512 * (size // 32) ** 2, 4096, 4096)
+    else:
+        blocks = [
+            (nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(POOL))
+            for before, after in ((3, 32), (32, 64))
         ]
-        return nn.Sequential(below, nn.Flatten(), *hidden, nn.Linear(4096, classes))
-    network = torchvision.models.resnet50()
-    network.fc = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(2048, classes))
-    return network
+        below, widths = nn.Sequential(*blocks[0], *blocks[1]), (64 * (size // POOL**2) ** 2, 128)
+    hidden = [
+        (nn.Linear(before, after), nn.ReLU(), nn.Dropout(DROPOUT)) for before, after in itertools.pairwise(widths)
+    ]
+    return nn.Sequential(below, nn.Flatten(), *itertools.chain(*hidden), nn.Linear(widths[-1], classes))
 
 
 if __name__ == "__main__":
