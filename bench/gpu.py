@@ -4,7 +4,7 @@ For each network: images/s on a batch that stays in memory; the share of the rat
 matrices reaches on the same GPU in the same run; how much of a step on a real cache is waiting for images; and PyTorch
 with channels last, bfloat16 autocast and torch.compile. One process has the GPU at a time.
 
-It needs an NVIDIA GPU, and pip install "jax[cuda12]" torch timm; without torch or timm that contender is left out.
+It needs an NVIDIA GPU, and pip install "jax[cuda12]==0.10.2" torch timm; without these two PyTorch is left out.
 """
 
 import importlib.util
@@ -53,8 +53,8 @@ def main(config: Config) -> None:
 
     if not config.on_cpu and subprocess.run([sys.executable, "-c", SEES], capture_output=True).returncode:
         raise InputError(
-            'bench.gpu needs an NVIDIA GPU, and pip install "jax[cuda12]" torch timm; then '
-            "KERAS_BACKEND=jax python -m bench.gpu, or --on_cpu with small sizes to see that it works"
+            'bench.gpu needs an NVIDIA GPU, and pip install "jax[cuda12]==0.10.2" torch timm; then '
+            "python -m bench.gpu, or --on_cpu with small sizes to see that it works"
         )
     missing = [name for name in ("torch", "timm") if importlib.util.find_spec(name) is None]
     if missing:

@@ -50,8 +50,7 @@ def main(config: Config) -> None:
         first = next(iter(found)) if config.choices else STOCK
         seconds = taken(found, config)
         tables.show(
-            f"{model}, {batch_size} images of {size}², {config.classes} classes, {config.rounds} turns of "
-            f"{config.steps} steps",
+            f"{model}, {batch_size} images of {size}², {config.rounds} × {config.steps} steps",
             ["", "ms a step", "images/s", f"times the\nrate of {first}"],
             [
                 [name, f"{1000 * statistics.median(each):.1f}", f"{batch_size / statistics.median(each):.1f}",
