@@ -1,6 +1,6 @@
 """Contenders that cannot share a process, as TensorFlow and PyTorch cannot: each has its own and works when asked.
 
-All of a table stay alive together, so that they take their turns round by round; one that waits takes no core.
+Those that are compared stay alive together and take their turns round by round; one that waits takes no core.
 """
 
 import json

@@ -2,9 +2,9 @@
 python -m bench.step
 
 Ours is compiled as train.py compiles it, stock Keras as one writes it, with its defaults. Each runs in a process of its
-own, in turn. PyTorch is a reference where torch and torchvision can be imported, and is left out otherwise. With
---choices ours is held against itself: XLA on and off, float32 and mixed_bfloat16; what training/devices.py takes is
-marked.
+own, and takes turns with the first of the table. PyTorch is a reference where torch and torchvision can be imported.
+With --choices ours is held against itself: XLA on and off, float32 and mixed_bfloat16; what training/devices.py takes
+comes first.
 """
 
 import importlib.util
@@ -48,13 +48,14 @@ def main(config: Config) -> None:
         }  # fmt: skip
         found = choices(settings) if config.choices else rivals(settings, not missing)
         first = next(iter(found)) if config.choices else STOCK
-        seconds = taken(found, config)
+        pairs = taken(found, first, config)
+        seconds = {name: statistics.median(own for own, _ in each) for name, each in pairs.items()}
         tables.show(
             f"{model}, {batch_size} images of {size}², {config.rounds} × {config.steps} steps",
             ["", "ms a step", "images/s", f"times the\nrate of {first}"],
             [
-                [name, f"{1000 * statistics.median(each):.1f}", f"{batch_size / statistics.median(each):.1f}",
-                 f"{statistics.median(one / own for one, own in zip(seconds[first], each, strict=True)):.3f}"]
+                [name, f"{1000 * each:.1f}", f"{batch_size / each:.1f}",
+                 f"{statistics.median(other / own for own, other in pairs[name]):.3f}"]
                 for name, each in seconds.items()
             ],
         )  # fmt: skip
@@ -82,22 +83,30 @@ def choices(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def taken(found: dict[str, dict[str, Any]], config: Config) -> dict[str, list[float]]:
-    """Seconds a step of each contender, one a round."""
+def taken(found: dict[str, dict[str, Any]], first: str, config: Config) -> dict[str, list[tuple[float, float]]]:
+    """Seconds a step of each contender in each round, and of the first in the same round.
+
+    Only the first and one other are alive at a time, as more of the large networks would not fit into memory.
+    """
     import numpy as np
 
     from bench.contender import Contender
 
     random = np.random.default_rng(config.seed)
-    seconds: dict[str, list[float]] = {name: [] for name in found}
-    with ExitStack() as stack:
-        alive = {
-            name: stack.enter_context(Contender("bench.step_contenders", settings)) for name, settings in found.items()
-        }
-        for _ in range(config.rounds):
-            for name in random.permutation(list(alive)):
-                seconds[name].append(alive[name].seconds(config.steps) / config.steps)
-    return seconds
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
+    for name in found:
+        if name == first:
+            continue
+        with ExitStack() as stack:
+            alive = {
+                each: stack.enter_context(Contender("bench.step_contenders", found[each])) for each in (first, name)
+            }
+            for _ in range(config.rounds):
+                order = random.permutation(list(alive))
+                seconds = {each: alive[each].seconds(config.steps) / config.steps for each in order}
+                pairs[name].append((seconds[name], seconds[first]))
+                pairs[first].append((seconds[first], seconds[first]))
+    return pairs
 
 
 if __name__ == "__main__":
