@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Without bytecode every script compiles TensorFlow and Keras anew, which takes longer than a small training.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint soak audit clean
+.PHONY: setup demo test lint bench soak audit clean
 
 setup: $(VENV)/installed
 
@@ -30,6 +30,11 @@ test: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Every bench in turn, as bench/__main__.py lists them: about an hour and a half on 2 cores, and 24 GB of the disk.
+# Real data lie in CELL_DATA, or in ../shared/data.
+bench: setup
+	$(BIN)/python -m bench
 
 # 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day; then an hour of training.
 soak: $(VENV)/installed-dev

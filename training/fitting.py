@@ -74,6 +74,8 @@ def fit(
     epochs = phase.epochs or config.epochs
     optimizer = _optimizer(config, phase, epochs * steps)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
+    # TensorFlow would trace a step that makes variables twice, which takes a second.
+    model.optimizer.build(model.trainable_variables)
     used = Used(config, cache, rows, loss, phase, done + epochs, steps, batches.batch_size)
     called = used.attached(model)
     if state:

@@ -1,10 +1,12 @@
-"""What training leaves behind for the scripts that follow."""
+"""How a run is fitted, and what it leaves behind for the scripts that follow."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+import losses
 import run_folder
 from training import fitting
 
@@ -23,3 +25,18 @@ def test_scores_are_stored_with_the_groups_of_their_images(tmp_path, monkeypatch
     assert run.splits() == ["train", "test"]
     assert run.scores("train").groups is None
     assert run.scores("test").ids == ["d", "c"] and run.scores("test").groups.tolist() == ["plate 1", "plate 2"]
+
+
+def test_a_step_is_traced_once(made_cache, called, tmp_path, monkeypatch):
+    tensorflow = pytest.importorskip("tensorflow")
+    kind = type(losses.build("bce"))
+    call, traced = kind.call, []
+
+    def counted(loss, labels, logits):
+        if not tensorflow.executing_eagerly():
+            traced.append(loss)
+        return call(loss, labels, logits)
+
+    monkeypatch.setattr(kind, "call", counted)
+    called("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--epochs", 1, "--loss", "bce")
+    assert len(traced) == 1

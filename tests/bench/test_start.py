@@ -1,0 +1,15 @@
+"""The bench of how scripts start, small."""
+
+import re
+
+from bench import start
+
+
+def test_every_start_is_timed(capsys, monkeypatch):
+    monkeypatch.setattr(start, "SCRIPTS", ("train.py",))
+    start.main(start.Config(rounds=1, size=16, images=20, batch_size=4))
+    printed = capsys.readouterr().out
+    seconds = dict(re.findall(r"^(\S.*?\S) {2,}([\d.]+) {2,}[\d.]+$", printed, re.MULTILINE))
+    assert set(seconds) == {"train.py --help", start.KERAS, start.STEP}
+    assert all(float(each) > 0 for each in seconds.values())
+    assert re.search(r"The first step comes -?[\d.]+ s after", printed)
