@@ -39,7 +39,7 @@ def write(directory: Path, count: int, side: int, classes: int, seed: int) -> Pa
 
 
 def _write_pixels(directory: Path, count: int, shape: tuple[int, int, int], random: np.random.Generator) -> None:
-    size, step = int(np.prod(shape)), rows_per_file(shape)
+    size, step = int(np.prod(shape)), rows_per_file(shape, count)
     pool = random.integers(0, 256, 2 * min(step, count) * size, dtype=np.uint8)
     for number, first in enumerate(range(0, count, step)):
         rows = min(step, count - first)
