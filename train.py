@@ -51,7 +51,9 @@ class Config:
     clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
     ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
     accumulation: PositiveInt = 1  # batches whose gradients make one step
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # half precision helps on a GPU only
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = (
+        "float32"  # half precision: on a GPU, or bfloat16 on a CPU that has it
+    )
     prior_bias: bool = True  # start the last layer's biases at what the classes' rates ask for
     patience: NonNegativeInt = 8  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
@@ -226,7 +228,7 @@ def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     from models.cost import cost
     from training import devices, memory
 
-    found = cost(model, 2 if config.precision != "float32" else 4, image_shape)
+    found = cost(model, 4 if devices.dtype_policy(config.precision) == "float32" else 2, image_shape)
     needed, there = found.memory(config.batch_size), memory.available()
     print(
         f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "

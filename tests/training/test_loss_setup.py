@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -93,10 +94,23 @@ def test_class_weights_that_no_loss_reads_are_said():
     assert not loss_setup.words(train.Config(class_weights="balanced"))
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow is known to gain by it")
+def test_a_processor_says_whether_it_computes_in_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "PROCESSOR", tmp_path / "cpuinfo")
+    assert not devices.computes_bfloat16()
+    (tmp_path / "cpuinfo").write_text("flags : fpu sse2 avx512f\n", encoding="utf-8")
+    assert not devices.computes_bfloat16()
+    (tmp_path / "cpuinfo").write_text("flags : fpu sse2 avx512f avx512_bf16\n", encoding="utf-8")
+    assert devices.computes_bfloat16()
+
+
 def test_half_precision_that_is_left_off_is_said(monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
+    monkeypatch.setattr(devices, "computes_bfloat16", lambda: False)
     assert devices.words("mixed_bfloat16")[0].startswith("precision = mixed_bfloat16 is left off")
     assert devices.words("float32") == []
+    monkeypatch.setattr(devices, "computes_bfloat16", lambda: True)
+    assert devices.words("mixed_bfloat16") == [] and devices.words("mixed_float16")
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
     assert devices.words("mixed_bfloat16") == []
 
