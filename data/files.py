@@ -1,5 +1,6 @@
 """Files that are never seen half-written: each is written aside and renamed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -27,6 +28,18 @@ def written_aside(path: Path) -> Iterator[Path]:
 def partial_dir(directory: Path) -> Path:
     """Where a folder lies while it is built."""
     return Path(directory).with_name(f".{Path(directory).name}.partial")
+
+
+def sha1_of(path: Path) -> str:
+    """The sha1 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read, or is no file: a pipe waits for who writes into it, and some devices never end.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

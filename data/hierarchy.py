@@ -11,7 +11,7 @@ import numpy as np
 from data.cache import Cache
 from data.cache_view import view
 from data.faults import Faults
-from data.spreadsheet import Sheet, column_key, quoted, some
+from data.spreadsheet import CONTROL, Sheet, column_key, quoted, some
 
 COLUMNS = ("class", "parent")
 TOP = -1  # the parent of a node that has none
@@ -171,6 +171,8 @@ def _read_parents(path: Path, faults: Faults) -> dict[str, str]:
     for row, (name, parent) in enumerate(zip(names, parents, strict=True)):
         if not name:
             sheet.fault(row, "the class is empty")
+        elif CONTROL.search(name):
+            sheet.fault(row, f"class {quoted(name)} holds a line break or control character")
         elif name in parent_of:
             sheet.fault(row, f"class {quoted(name)} is also in line {line_of[name]}")
         else:
