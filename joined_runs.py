@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data.faults import InputError
+from data.preparation import Preparation
 from data.splits import SPLITS
 from joined_scores import Part, TestFold, joined_ids, joined_labels, joined_scores, test_folds, training_counts
 from run_folder import Run, Scores, open_run
@@ -111,6 +112,9 @@ class JoinedRuns(Run):
             runs = f"{least}" if least == most else f"{least} to {most}"
             lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
         return lines
+
+    def checked_preparation(self) -> Preparation:
+        return self.runs[0].checked_preparation()
 
     def load_model(self) -> Any:
         raise TypeError("joined runs have several models: see predictor.py")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from data.arrays import damage_named, read_npy
 from data.cache import Cache
 from data.faults import InputError, listing
 from data.files import partial_dir, read_json
@@ -124,13 +125,8 @@ def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str
 
 def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[str]]:
     """The ids, the parents' ids and the parameters of the new images."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = [*csv.reader(file)] or [[]]
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again(tag)}") from None
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
+    with damage_named(path, _again(tag)), path.open(encoding="utf-8", newline="") as file:
+        head, *rows = [*csv.reader(file)] or [[]]
     try:
         parents = [json.loads(row[INDEX_COLUMNS.index("parents")]) for row in rows]
         good = all(isinstance(own, list) and all(isinstance(name, str) for name in own) for own in parents)
@@ -142,13 +138,8 @@ def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[
 
 
 def _read_labels(path: Path, classes: int, tag: str) -> np.ndarray:
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again(tag)}") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
-    good = isinstance(labels, np.ndarray) and labels.dtype in (np.uint8, np.float32) and labels.shape[1:] == (classes,)
+    labels = read_npy(path, _again(tag))
+    good = labels.dtype in (np.uint8, np.float32) and labels.shape[1:] == (classes,)
     if not good or not ((labels >= 0) & (labels <= 1) | (labels == 255)).all():
         raise InputError(f"{path} must hold rows of {classes} labels, 0 to 1 or 255; {_again(tag)}")
     return labels

@@ -60,7 +60,10 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        # Halves of letters and NaN could not be written again.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+        return content
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except (ValueError, RecursionError) as error:

@@ -101,6 +101,29 @@ def tree_of(meta: dict[str, Any]) -> Tree | None:
     return Tree(meta["class_names"], stored["parents"], stored["classes"]) if stored else None
 
 
+def tree_fault(stored: Any, nodes: int) -> str:
+    """What is wrong with `Tree.described`, as a run keeps it, in words; empty where nothing is.
+
+    Args:
+        stored: what the run keeps. nodes: the number of its class names.
+    """
+    fault = (
+        f"hierarchy must hold the number of classes, and the parents of {nodes} nodes, none of which lies below itself"
+    )
+    parents, classes = (stored.get("parents"), stored.get("classes")) if isinstance(stored, dict) else (None, None)
+    if type(classes) is not int or not 0 < classes <= nodes or not isinstance(parents, list) or len(parents) != nodes:
+        return fault
+    if not all(type(parent) is int and TOP <= parent < nodes for parent in parents):
+        return fault
+    for start in range(nodes):
+        place = start
+        for _ in range(nodes):
+            place = place if place == TOP else parents[place]
+        if place != TOP:
+            return fault
+    return ""
+
+
 def seen(cache: Cache, path: Path) -> Cache:
     """The cache with the nodes of a tree as its classes.
 

@@ -51,7 +51,7 @@ def test_the_last_two_states_and_their_best_weights_are_kept(tmp_path):
     np.testing.assert_array_equal(checkpoints.best("best-1.npz")[0], [3, 3, 3])
 
 
-@pytest.mark.parametrize("damage", ["cut", "one byte", "empty", "best gone"])
+@pytest.mark.parametrize("damage", ["cut", "one byte", "head", "empty", "best gone"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_path, capsys):
     config = begun(tmp_path / "run")
     checkpoints = Checkpoints(config.run_dir)
@@ -64,7 +64,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_pa
     else:
         place = whole.index(np.full(2, 2).tobytes())
         one = whole[:place] + b"\x07" + whole[place + 1 :]
-        last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "empty": b""}[damage])
+        head = whole.replace(b"{'descr'", b"('descr'")
+        last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "head": head, "empty": b""}[damage])
     assert went_on(config).state.told["step"] == 1
     printed = capsys.readouterr().out
     assert f"Warning: {last} is damaged" in printed and "the one before is used" in printed
