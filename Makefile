@@ -31,9 +31,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day.
+# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day; and, where Atheris is
+# installed, ten minutes of made tables of labels.
 soak: $(VENV)/installed-dev
 	KILLS=500 KILL_SEED=$$(date +%j) $(BIN)/python -m pytest tests/test_kill.py
+	PYTHONPATH=. $(BIN)/python tests/fed/soak_csv.py 600
 
 clean:
 	rm -rf $(VENV)

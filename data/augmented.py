@@ -78,6 +78,8 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
     meta = read_json(directory / DESCRIPTION)
     if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
         raise InputError(f"{directory / DESCRIPTION}: not a format that this program reads; {_again(tag)}")
+    if not isinstance(meta.get("class_names", []), list):
+        raise InputError(f"{directory / DESCRIPTION}: class_names must be a list of names; {_again(tag)}")
     if meta.get("cache") != cache.meta["fingerprint"]:
         raise InputError(f"{directory} was made of another state of {cache.directory}; {_again(tag)}")
     ids, names, parameters = _read_index(directory / INDEX, tag)
@@ -130,7 +132,7 @@ def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[
     try:
         parents = [json.loads(row[INDEX_COLUMNS.index("parents")]) for row in rows]
         good = all(isinstance(own, list) and all(isinstance(name, str) for name in own) for own in parents)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         good = False
     if not good or tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
         raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)}; {_again(tag)}")

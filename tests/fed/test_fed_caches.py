@@ -1,5 +1,6 @@
 """Caches whose files were damaged, edited or forged: read, or named in one clear line; nothing in them runs."""
 
+import io
 import shutil
 
 import cache_cases
@@ -37,6 +38,12 @@ def config(folder, name: str, **options) -> preprocess.Config:
         image_dir=(folder / "images",), labels_csv=(folder / "labels.csv",), cache_dir=folder / name, size=8,
         workers=1, **options,
     )  # fmt: skip
+
+
+def test_unpickled_the_array_would_make_its_file(tmp_path):
+    """So that the marker that is not there says something below."""
+    np.load(io.BytesIO(cache_cases.pickled(tmp_path / cache_cases.MARKER)), allow_pickle=True)
+    assert (tmp_path / cache_cases.MARKER).exists()
 
 
 @pytest.mark.parametrize("name", cache_cases.CASES)

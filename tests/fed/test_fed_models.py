@@ -11,6 +11,16 @@ PREPARATION = {"size": model_cases.SHAPE[0], "resize": "stretch", "channels": "r
 CACHE = {"class_names": ["x", "y", "z"], "preparation": PREPARATION, "counts": COUNTS}
 
 
+def test_out_of_safe_mode_the_lambda_layer_would_run(tmp_path, monkeypatch):
+    """So that the marker that is not there says something below."""
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    model_cases.with_lambda(tmp_path / "model.keras", tmp_path)
+    keras.models.load_model("model.keras", compile=False, safe_mode=False)
+    assert (tmp_path / model_cases.MARKER).exists()
+
+
 @pytest.mark.parametrize("name", {**model_cases.CASES, **model_cases.READ})
 def test_a_strangers_model_is_refused_in_a_clear_line(tmp_path, monkeypatch, name):
     import keras
