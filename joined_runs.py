@@ -1,6 +1,7 @@
 """Several runs seen as one: disjoint classes are joined, common ones averaged, and no run scores what it trained on."""
 
 import functools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def open_runs(run_dirs: Sequence[Path]) -> Run:
         raise InputError("run_dirs is empty: give a run that train.py finished, or several")
     seen: set[Path] = set()
     for run_dir in run_dirs:
-        place = Path(run_dir).resolve()
+        place = Path(os.path.realpath(run_dir))
         if place in seen:
             raise InputError(f"run_dirs names {run_dir} twice; a run is joined with others")
         seen.add(place)

@@ -64,6 +64,7 @@ KINDS_OF_CACHE = {
 }
 KINDS_OF_SETTINGS = {
     "cache_dir": A_TEXT,
+    "run_dir": A_TEXT,
     "loss": A_TEXT,
     "extra_losses": TEXTS,
     "augmented": TEXTS,

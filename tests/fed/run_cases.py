@@ -89,7 +89,7 @@ PATHS = (
     ("cache", "counts"), ("cache", "counts", "train"), ("cache", "counts", "train", "positives"),
     ("cache", "fingerprint"), ("cache", "giveaways"), ("cache", "parted"), ("cache", "hierarchy"),
     ("cache", "all_class_names"), ("config", "loss"), ("config", "extra_losses"), ("config", "augmented"),
-    ("config", "cache_dir"), ("config", "score_scales"), ("config", "score_views"),
+    ("config", "cache_dir"), ("config", "score_scales"), ("config", "score_views"), ("config", "run_dir"),
 )  # fmt: skip
 IN_THRESHOLDS = (
     ("thresholds",), ("thresholds", "x"), ("at_least_one",), ("runs",), ("digest",), ("method",), ("held_out",),
