@@ -71,9 +71,11 @@ def _state(folder: Path, left_out: tuple[Path, ...]) -> dict[str, str]:
         folders[:] = [name for name in folders if Path(parent, name) not in left_out]
         for name in folders + files:
             path = Path(parent, name)
+            if path in left_out:
+                continue
             kind = path.lstat().st_mode
             told = str(path.readlink()) if stat.S_ISLNK(kind) else ""
-            if stat.S_ISREG(kind) and path not in left_out:
+            if stat.S_ISREG(kind):
                 told = hashlib.sha1(path.read_bytes()).hexdigest()
             found[str(path)] = f"{stat.S_IFMT(kind)} {told}"
     return found
