@@ -67,9 +67,8 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
         InputError: thresholds are asked for and missing, or damaged.
     """
     import run_folder
-    from data.preparation import Preparation
 
-    preparation = Preparation.from_dict(run.preparation)
+    preparation = run.checked_preparation()
     holder = run.elsewhere(thresholds_dir)
     thresholds, source = [0.5] * len(run.class_names), "0.5 (the run has none; thresholds.py tunes them)"
     at_least_one = False

@@ -123,7 +123,7 @@ def _plain_mismatch(value: Any, annotation: Any) -> str | None:
     if annotation is int:
         return None if isinstance(value, int) and not isinstance(value, bool) else "must be a whole number"
     if annotation is Path:
-        return None if isinstance(value, Path) else 'must be a path, written Path("…")'
+        return None if isinstance(value, Path) and "\0" not in str(value) else 'must be a path, written Path("…")'
     if annotation in (None, type(None)):
         return None if value is None else "must be None"
     return None if isinstance(value, annotation) else f"must be a {annotation.__name__}"

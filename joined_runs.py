@@ -1,6 +1,7 @@
 """Several runs seen as one: disjoint classes are joined, common ones averaged, and no run scores what it trained on."""
 
 import functools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.faults import InputError
+from data.preparation import Preparation
 from data.splits import SPLITS
 from joined_scores import Part, TestFold, joined_ids, joined_labels, joined_scores, test_folds, training_counts
 from run_folder import Run, Scores, open_run
@@ -25,7 +27,7 @@ def open_runs(run_dirs: Sequence[Path]) -> Run:
         raise InputError("run_dirs is empty: give a run that train.py finished, or several")
     seen: set[Path] = set()
     for run_dir in run_dirs:
-        place = Path(run_dir).resolve()
+        place = Path(os.path.realpath(run_dir))
         if place in seen:
             raise InputError(f"run_dirs names {run_dir} twice; a run is joined with others")
         seen.add(place)
@@ -111,6 +113,9 @@ class JoinedRuns(Run):
             runs = f"{least}" if least == most else f"{least} to {most}"
             lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
         return lines
+
+    def checked_preparation(self) -> Preparation:
+        return self.runs[0].checked_preparation()
 
     def load_model(self) -> Any:
         raise TypeError("joined runs have several models: see predictor.py")

@@ -44,10 +44,9 @@ def main(config: Config) -> None:
     from data.channels import brief
     from data.faults import listing
     from data.files import write_json, write_text
-    from data.images import Preparation
 
     run = joined_runs.open_runs(config.run_dirs)
-    preparation = Preparation.from_dict(run.preparation)
+    preparation = run.checked_preparation()
     # Before the output, as a mistyped folder should not be hidden by predictions of another one.
     ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
     output_csv = checked_output(config, run.directory)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from data.faults import InputError
-from data.preparation import Preparation
 from data.views import Views
 from joined_runs import JoinedRuns
 from run_folder import Run
@@ -28,7 +27,7 @@ class Predictor:
         runs = self._runs = run.runs if isinstance(run, JoinedRuns) else [run]
         self._columns = run.columns if isinstance(run, JoinedRuns) else [np.arange(len(run.class_names))]
         self._classes = len(run.class_names)
-        prepared = [Preparation.from_dict(each.preparation) for each in runs]
+        prepared = [each.checked_preparation() for each in runs]
         for each, preparation in zip(runs, prepared, strict=True):
             files, first = (
                 f"{', '.join(one.channel_names)}{one.pattern and f' ({one.pattern})'}"

@@ -78,7 +78,7 @@ def _ours(files: list[Any], size: int, channels: str, folder: Path, cores: int) 
     preparation = _preparation(size, channels, files)
     writer.decode(files, [str(number) for number in range(len(files))], preparation, cores)
     chunks = sorted(writer.content.glob("*.npy"))
-    found = np.concatenate([np.load(chunk) for chunk in chunks])
+    found = np.concatenate([np.load(chunk, allow_pickle=False) for chunk in chunks])
     shutil.rmtree(writer.partial)
     return found
 

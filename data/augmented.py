@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from data.arrays import damage_named, read_npy
 from data.cache import Cache
 from data.faults import InputError, listing
 from data.files import partial_dir, read_json
@@ -77,6 +78,8 @@ def open_augmented(cache: Cache, tag: str) -> AugmentedSet:
     meta = read_json(directory / DESCRIPTION)
     if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
         raise InputError(f"{directory / DESCRIPTION}: not a format that this program reads; {_again(tag)}")
+    if not isinstance(meta.get("class_names", []), list):
+        raise InputError(f"{directory / DESCRIPTION}: class_names must be a list of names; {_again(tag)}")
     if meta.get("cache") != cache.meta["fingerprint"]:
         raise InputError(f"{directory} was made of another state of {cache.directory}; {_again(tag)}")
     ids, names, parameters = _read_index(directory / INDEX, tag)
@@ -124,17 +127,12 @@ def _parents(cache: Cache, directory: Path, ids: list[str], names: list[list[str
 
 def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[str]]:
     """The ids, the parents' ids and the parameters of the new images."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = [*csv.reader(file)] or [[]]
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again(tag)}") from None
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
+    with damage_named(path, _again(tag)), path.open(encoding="utf-8", newline="") as file:
+        head, *rows = [*csv.reader(file)] or [[]]
     try:
         parents = [json.loads(row[INDEX_COLUMNS.index("parents")]) for row in rows]
         good = all(isinstance(own, list) and all(isinstance(name, str) for name in own) for own in parents)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         good = False
     if not good or tuple(head) != INDEX_COLUMNS or any(len(row) != len(INDEX_COLUMNS) for row in rows):
         raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)}; {_again(tag)}")
@@ -142,13 +140,8 @@ def _read_index(path: Path, tag: str) -> tuple[list[str], list[list[str]], list[
 
 
 def _read_labels(path: Path, classes: int, tag: str) -> np.ndarray:
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again(tag)}") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again(tag)}") from None
-    good = isinstance(labels, np.ndarray) and labels.dtype in (np.uint8, np.float32) and labels.shape[1:] == (classes,)
+    labels = read_npy(path, _again(tag))
+    good = labels.dtype in (np.uint8, np.float32) and labels.shape[1:] == (classes,)
     if not good or not ((labels >= 0) & (labels <= 1) | (labels == 255)).all():
         raise InputError(f"{path} must hold rows of {classes} labels, 0 to 1 or 255; {_again(tag)}")
     return labels

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from data.arrays import damage_named, read_npy
 from data.faults import InputError
 from data.files import partial_dir, read_json
 from data.pixel_files import BucketFiles, PixelFiles
 from data.preparation import Preparation
 from data.splits import SPLITS
+from data.spreadsheet import CONTROL, quoted, some
 
 FORMAT_VERSION = 1
 DESCRIPTION, LABELS, INDEX, SKIPPED = "cache.json", "labels.npy", "index.csv", "skipped.csv"
@@ -138,15 +140,51 @@ def _description(path: Path) -> dict[str, Any]:
     missing = [name for name in REQUIRED if name not in meta]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}; {_again()}")
-    shape, names = meta["image_shape"], meta["class_names"]
+    try:
+        Preparation.from_dict(meta["preparation"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {_again()}") from None
+    if fault := classes_fault(meta):
+        raise InputError(f"{path}: {fault}; {_again()}")
+    shape = meta["image_shape"]
     sides = shape if isinstance(shape, list) else []
     if sides[:2] == [None, None]:  # of several shapes
         sides = [1, 1, *sides[2:]]
     if len(sides) != 3 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise InputError(f"{path}: image_shape must be height, width and channels, not {shape!r}; {_again()}")
-    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise InputError(f"{path}: class_names must be a list of names; {_again()}")
+    if not isinstance(meta.get("versions", {}), dict):
+        raise InputError(f"{path}: versions must name packages; {_again()}")
     return meta
+
+
+def classes_fault(meta: dict[str, Any]) -> str:
+    """What is wrong with the class names or their counts, which a run keeps too, in words; empty where nothing is.
+
+    Args:
+        meta: what cache.json says; has class_names and counts.
+    """
+    names, counts = meta["class_names"], meta["counts"]
+    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+        return "class_names must be a list of names"
+    if len(set(names)) < len(names):
+        return "class_names holds a name twice"
+    if wrong := [quoted(name) for name in names if CONTROL.search(name)]:
+        return f"class_names holds names with a line break or control character: {some(wrong)}"
+    counted = counts.values() if isinstance(counts, dict) and "train" in counts else [None]
+    if not all(_are_counts(each, len(names)) for each in counted):
+        return "counts must hold, of each split, how many labels of each class are positive and how many are known"
+    return ""
+
+
+def _are_counts(counts: Any, classes: int) -> bool:
+    """Whether these are what `split_counts` says of a split."""
+    columns = [counts.get(name) for name in ("positives", "known")] if isinstance(counts, dict) else [None]
+    return all(
+        isinstance(column, list)
+        and len(column) == classes
+        and all(type(number) is int and number >= 0 for number in column)
+        for column in columns
+    )
 
 
 def _pixels(cache_dir: Path, meta: dict[str, Any], table: list[list[str]]) -> PixelFiles | BucketFiles:
@@ -154,10 +192,7 @@ def _pixels(cache_dir: Path, meta: dict[str, Any], table: list[list[str]]) -> Pi
     shape = tuple(meta["image_shape"])
     if None not in shape:
         return PixelFiles(cache_dir, shape, _again())
-    try:
-        preparation = Preparation.from_dict(meta["preparation"])
-    except InputError as error:
-        raise InputError(f"{cache_dir / DESCRIPTION}: {error}; {_again()}") from None
+    preparation = Preparation.from_dict(meta["preparation"])
     width, height = INDEX_COLUMNS.index("width"), INDEX_COLUMNS.index("height")
     sizes = [(row[width], row[height]) for row in table]
     for line, size in enumerate(sizes, start=2):
@@ -168,32 +203,26 @@ def _pixels(cache_dir: Path, meta: dict[str, Any], table: list[list[str]]) -> Pi
 
 
 def _read_index(path: Path) -> list[list[str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = [*csv.reader(file)] or [[]]
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again()}") from None
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again()}") from None
+    with damage_named(path, _again()), path.open(encoding="utf-8", newline="") as file:
+        head, *rows = [*csv.reader(file)] or [[]]
     if tuple(head) != INDEX_COLUMNS or not rows:
         raise InputError(f"{path}: it must hold the columns {', '.join(INDEX_COLUMNS)} and a row an image; {_again()}")
     # All rows have a fold or none has; -1 is a test row outside the folds.
     fold = r"\d+|-1" if rows[0][2:3] != [""] else ""
+    seen: set[str] = set()
     for line, row in enumerate(rows, start=2):
         good = len(row) == len(INDEX_COLUMNS) and row[1] in SPLITS and bool(re.fullmatch(fold, row[2]))
-        if not good:
-            raise InputError(f"{path}, line {line}: {','.join(row)!r} is not a row of a cache; {_again()}")
+        if not good or CONTROL.search(row[0]):
+            raise InputError(f"{path}, line {line}: {quoted(','.join(row))} is not a row of a cache; {_again()}")
+        if row[0] in seen:
+            raise InputError(f"{path}, line {line}: the id {quoted(row[0])} is also in another line; {_again()}")
+        seen.add(row[0])
     return rows
 
 
 def _read_labels(path: Path, classes: int) -> np.ndarray:
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_again()}") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); {_again()}") from None
-    if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8 or labels.shape[1:] != (classes,):
+    labels = read_npy(path, _again())
+    if labels.dtype != np.uint8 or labels.shape[1:] != (classes,):
         raise InputError(f"{path} must hold uint8 rows of {classes} classes; {_again()}")
     if ((labels > 1) & (labels < 255)).any():
         raise InputError(f"{path} holds values other than 0, 1 and 255; {_again()}")

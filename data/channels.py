@@ -21,7 +21,7 @@ from data.matching import (
     unstripped,
 )
 from data.preparation import PICTURES, channel_names
-from data.spreadsheet import Sheet, column_key
+from data.spreadsheet import Sheet, column_key, quoted, shortened
 
 SEPARATOR = "|"  # between an image's files, where index.csv names them
 # Channel → its file in a folder, for each id.
@@ -196,13 +196,14 @@ def _match_groups(
             fault = f"names the same image as line {claimed[name]}"
         if fault == MISSING and key in padded:
             there = ", ".join(_in_order(groups[padded[key][0]], names))
-            stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {there} are there")
+            stripped.append(f"line {line}, id {quoted(image_id)}: {MISSING}; {there} are there")
         elif fault == MISSING and key in loose_padded:
-            stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {loose_padded[key][0]} is there")
+            stripped.append(f"line {line}, id {quoted(image_id)}: {MISSING}; {loose_padded[key][0]} is there")
         elif fault == MISSING:
-            faults.add(f"line {line}, id {image_id!r}: {MISSING} (no {_expected(key, names, pattern)})")
+            expected = _expected(shortened(key), names, pattern)
+            faults.add(f"line {line}, id {quoted(image_id)}: {MISSING} (no {expected})")
         elif fault:
-            faults.add(f"line {line}, id {image_id!r}: {fault}")
+            faults.add(f"line {line}, id {quoted(image_id)}: {fault}")
         else:
             claimed[name] = line
             images.append(image)
@@ -267,7 +268,8 @@ def _match_columns(
             if key in claimed:
                 fault = f"is {claimed[key]} too; each channel needs a file of its own"
             if key is None or fault:
-                faults.add(f"line {line}, id {image_id!r}: {PATH_COLUMN}{name} {cell!r}: {fault}".replace("'': ", ""))
+                said = f"{PATH_COLUMN}{name} {quoted(cell)}: {fault}".replace("'': ", "")
+                faults.add(f"line {line}, id {quoted(image_id)}: {said}")
             else:
                 paths.append(found[key])
                 claimed[key] = f"{PATH_COLUMN}{name} of line {line}"

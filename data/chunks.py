@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from data.arrays import read_npz
 from data.decoding import decoder_versions
+from data.faults import InputError
 from data.files import written_aside
 from data.images import ImageError, ImageFiles, Preparation, prepare
 from data.near_duplicates import THUMB, thumbnail
@@ -85,12 +86,12 @@ def write_chunk(
 def finished_chunk(images: Path, notes: Path, digest: str) -> Decoded | None:
     """What an earlier run noted about a chunk, where it is whole and made of the same bytes in the same way."""
     try:
-        with np.load(notes, allow_pickle=False) as stored:
-            if str(stored["digest"]) != digest:
-                return None
-            told, size = Decoded(stored["reasons"].tolist(), stored["sums"]), int(stored["size"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        stored = read_npz(notes, "", ("digest", "reasons", "sums", "size"))
+    except InputError:
         return None
+    if str(stored["digest"]) != digest:
+        return None
+    told, size = Decoded(stored["reasons"].tolist(), stored["sums"]), int(stored["size"])
     there = images.stat().st_size if images.exists() else 0
     return told if there == size else None
 

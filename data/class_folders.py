@@ -1,6 +1,5 @@
 """Labels given by folders: image_dir/CLASS/…/image, below train, val and test where the set is divided already."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from data.faults import Faults, InputError
+from data.files import sha1_of
 from data.images import find_images
 from data.label_forms import same_but_for_case
 from data.labels import LabelTable
@@ -164,7 +164,6 @@ def _images(found: dict[str, Path], placed: dict[str, str], depth: int) -> list[
 def _digest(path: Path) -> str:
     """The sha1 of a file; a file that cannot be read equals no other, and is named when it is to be decoded."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha1").hexdigest()
+        return sha1_of(path)
     except OSError:
         return str(path)

@@ -35,12 +35,16 @@ def read_class_values(
     """
     faults = Faults()
     sheet = Sheet(Path(path), faults, NAME_COLUMNS)
-    places = {column_key(name): place for place, name in enumerate(sheet.header)}
+    keys = [column_key(name) for name in sheet.header]
+    places = {key: place for place, key in enumerate(keys)}
     by_name = next((places[key] for key in NAME_COLUMNS if key in places), None)
     missing = [] if by_name is not None else ["class"]
     missing += [name for name, default in columns.items() if default is None and name not in places]
     if missing and sheet.header:
-        faults.add(f"{sheet.name}: no column {' or '.join(missing)}; its columns are {some(sheet.header)}")
+        there = some([quoted(name) for name in sheet.header])
+        faults.add(f"{sheet.name}: no column {' or '.join(missing)}; its columns are {there}")
+    if twice := [name for name in (*NAME_COLUMNS, *columns) if keys.count(name) > 1]:
+        faults.add(f"{sheet.name}: columns of equal name: {some([quoted(name) for name in twice])}")
     faults.raise_if_any(f"{path} cannot be used:")
     rows = _rows_of_classes(sheet, by_name, class_names)
     values = {
@@ -77,7 +81,8 @@ def _numbers(sheet: Sheet, place: int, rows: list[int], highest: float) -> np.nd
             number = float(text.replace(",", ".") if sheet.separator == ";" else text)
         except ValueError:
             number = math.nan
-        if not (0 <= number <= highest and math.isfinite(number)):
+        # Python reads 1_0 as 10.
+        if "_" in text or not (0 <= number <= highest and math.isfinite(number)):
             bounds = "0 or more" if highest == math.inf else f"from 0 to {highest:g}"
             sheet.fault(row, f"{sheet.header[place]} {quoted(text)} must be a number {bounds}")
         found[position] = number

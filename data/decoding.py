@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import re
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +74,10 @@ def opened(path: Path, axes: str = "") -> Iterator[tuple[Image.Image | Deep, Bin
         axes: of TIFF stacks, such as "CYX", where it is not left to their metadata.
     """
     try:
+        kind = Path(path).stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            # A pipe waits for who writes into it, and some devices never end.
+            raise ImageError("is not a file, but a pipe, a socket or a device")
         with Path(path).open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

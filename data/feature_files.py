@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.arrays import read_npy
+from data.faults import InputError
 from data.files import written_aside
 from data.parallel import shown
 
@@ -97,7 +99,7 @@ def computed(
 def _holds(path: Path, shape: tuple[int, ...]) -> bool:
     """Whether a file holds float32 features of this shape; a damaged one is computed again."""
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        stored = read_npy(path, "", mapped=True)
+    except InputError:
         return False
     return stored.shape == shape and stored.dtype == np.float32

@@ -1,5 +1,6 @@
 """Files that are never seen half-written: each is written aside and renamed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -29,6 +30,18 @@ def partial_dir(directory: Path) -> Path:
     return Path(directory).with_name(f".{Path(directory).name}.partial")
 
 
+def sha1_of(path: Path) -> str:
+    """The sha1 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read, or is no file: a pipe waits for who writes into it, and some devices never end.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with LF line ends."""
     with written_aside(path) as aside:
@@ -47,7 +60,10 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        # Halves of letters and NaN could not be written again.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+        return content
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except (ValueError, RecursionError) as error:

@@ -22,7 +22,7 @@ class FolderWriter:
         option: the option that names it.
 
     Raises:
-        InputError: there is a finished folder and `overwrite` is off, or something of another kind.
+        InputError: there is a finished folder and `overwrite` is off, something of another kind, or a link to nothing.
     """
 
     def __init__(self, directory: Path, overwrite: bool, marker: str, kind: str, option: str) -> None:
@@ -30,6 +30,8 @@ class FolderWriter:
         self._other = f"another --{option}"
         if self.directory.name in ("", ".."):
             raise InputError(f"{directory}: must name a folder of its own for the {kind}")
+        if self.directory.is_symlink() and not self.directory.exists():
+            raise InputError(f"{directory} is a link to what is not there; make the folder, or choose another name")
         if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
             if not _is_finished(self.directory, marker):
                 raise InputError(f"{directory} exists and is not a {kind}; choose another name")

@@ -11,7 +11,7 @@ import numpy as np
 from data.cache import Cache
 from data.cache_view import view
 from data.faults import Faults
-from data.spreadsheet import Sheet, column_key, quoted, some
+from data.spreadsheet import CONTROL, Sheet, column_key, quoted, some
 
 COLUMNS = ("class", "parent")
 TOP = -1  # the parent of a node that has none
@@ -101,6 +101,29 @@ def tree_of(meta: dict[str, Any]) -> Tree | None:
     return Tree(meta["class_names"], stored["parents"], stored["classes"]) if stored else None
 
 
+def tree_fault(stored: Any, nodes: int) -> str:
+    """What is wrong with `Tree.described`, as a run keeps it, in words; empty where nothing is.
+
+    Args:
+        stored: what the run keeps. nodes: the number of its class names.
+    """
+    fault = (
+        f"hierarchy must hold the number of classes, and the parents of {nodes} nodes, none of which lies below itself"
+    )
+    parents, classes = (stored.get("parents"), stored.get("classes")) if isinstance(stored, dict) else (None, None)
+    if type(classes) is not int or not 0 < classes <= nodes or not isinstance(parents, list) or len(parents) != nodes:
+        return fault
+    if not all(type(parent) is int and TOP <= parent < nodes for parent in parents):
+        return fault
+    for start in range(nodes):
+        place = start
+        for _ in range(nodes):
+            place = place if place == TOP else parents[place]
+        if place != TOP:
+            return fault
+    return ""
+
+
 def seen(cache: Cache, path: Path) -> Cache:
     """The cache with the nodes of a tree as its classes.
 
@@ -171,6 +194,8 @@ def _read_parents(path: Path, faults: Faults) -> dict[str, str]:
     for row, (name, parent) in enumerate(zip(names, parents, strict=True)):
         if not name:
             sheet.fault(row, "the class is empty")
+        elif CONTROL.search(name):
+            sheet.fault(row, f"class {quoted(name)} holds a line break or control character")
         elif name in parent_of:
             sheet.fault(row, f"class {quoted(name)} is also in line {line_of[name]}")
         else:

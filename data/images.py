@@ -15,6 +15,7 @@ from data.decoding import EXTENSIONS, READABLE, ImageError, opened, orientation
 from data.faults import InputError, listing
 from data.pixels import SWAPPING_TURNS, bands, from_pillow, from_planes, kept_channels, refuse_other_depth
 from data.preparation import Preparation
+from data.spreadsheet import CONTROL
 
 
 @dataclass(frozen=True)
@@ -160,14 +161,14 @@ def find_images(image_dir: Path) -> dict[str, Path]:
     """All image files below a folder, hidden ones left out: {path inside the folder, "/"-separated and NFC: path}.
 
     Raises:
-        InputError: the folder is missing or holds no image, a name is not UTF-8, or two names differ only in their
-            Unicode form.
+        InputError: the folder is missing or holds no image, a name is not UTF-8 or holds a control character, or two
+            names differ only in their Unicode form.
     """
     image_dir = Path(image_dir)
     if not image_dir.is_dir():
         raise InputError(f"image_dir {image_dir} is not a folder")
     found: dict[str, Path] = {}
-    foreign = []
+    foreign, controlled = [], []
     for folder, files in _folders(image_dir):
         for name in sorted(files):
             if name.startswith(".") or not name.lower().endswith(EXTENSIONS):
@@ -180,12 +181,19 @@ def find_images(image_dir: Path) -> dict[str, Path]:
                 foreign.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
                 continue
             key = unicodedata.normalize("NFC", path.relative_to(image_dir).as_posix())
+            if CONTROL.search(key):
+                # No CSV could name it, and a terminal would obey it.
+                controlled.append(repr(key))
+                continue
             if key in found:
                 raise InputError(f"{path}: another file has the same name in another Unicode form; rename one")
             found[key] = path
     if foreign:
         heading = f"{len(foreign):,} images have names that are not UTF-8; rename them, such as with"
         raise InputError(listing(f"{heading} convmv -f latin1 -t utf8:", foreign))
+    if controlled:
+        heading = f"{len(controlled):,} images have control characters in their names; rename them:"
+        raise InputError(listing(heading, controlled))
     if not found:
         raise InputError(f"image_dir {image_dir} holds no image ({READABLE})")
     return found

@@ -21,7 +21,7 @@ from data.label_forms import (
     same_but_for_case,
 )
 from data.splits import SPLITS
-from data.spreadsheet import Sheet, column_key, quoted, read_class_names, some
+from data.spreadsheet import CONTROL, Sheet, column_key, quoted, read_class_names, some
 
 
 @dataclass
@@ -80,6 +80,8 @@ def read_labels(
     else:
         taken = {sheet.header[place] for place in columns.values()} | path_columns(sheet)
         names = class_names or [name for name in sheet.header if name and name not in taken]
+        if wrong := [quoted(name) for name in names if CONTROL.search(name)]:
+            sheet.faults.add(f"{sheet.name}: class names with a line break or control character: {some(wrong)}")
         parsed = parse_columns(sheet, {name: sheet.header.index(name) for name in names})
     labels, names, form = parsed
     group, split, fold = (sheet.column(columns[key]) if key in columns else [] for key in ("group", "split", "fold"))

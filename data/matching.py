@@ -10,6 +10,7 @@ from data.decoding import EXTENSIONS, stems
 from data.faults import Faults, InputError
 from data.images import find_images
 from data.preparation import CHANNEL_SETS
+from data.spreadsheet import quoted
 
 MISSING = "no such image"
 STRIPPED = "were zeros stripped by a spreadsheet?"
@@ -48,13 +49,13 @@ def match_ids(
         if name in claimed:
             fault = f"names the same image as {claimed[name]}"
         if fault == MISSING and (fuller := padded.get(path_key(image_id))):
-            stripped.append(f"line {line}, id {image_id!r}: {MISSING}; {fuller[0]} is there")
+            stripped.append(f"line {line}, id {quoted(image_id)}: {MISSING}; {fuller[0]} is there")
         elif name is None or fault:
-            told.append(f"line {line}, id {image_id!r}: {fault}")
+            told.append(f"line {line}, id {quoted(image_id)}: {fault}")
             if fault == MISSING:
                 missing[path_key(image_id)] = told[-1]
         else:
-            claimed[name] = f"id {image_id!r} of line {line}"
+            claimed[name] = f"id {quoted(image_id)} of line {line}"
             paths.append(found[name])
     if said := of_files_a_channel(missing, by_stem, pattern):
         explained = {*missing.values()}

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from data.arrays import damage_named
 from data.faults import InputError
 
 FALLBACK_OPEN_FILES = 128
@@ -152,14 +153,11 @@ def write_npy_header(file: BinaryIO, count: int, image_shape: tuple[int, int, in
 
 def _header(path: Path, image_shape: tuple[int, int, int], way_out: str) -> tuple[int, int]:
     """How many images a file holds, and where its pixels start, bytes."""
-    try:
-        with path.open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("not version 1.0 of the npy format")
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}); {way_out}") from None
+    with damage_named(path, way_out), path.open("rb") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("not version 1.0 of the npy format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        start = file.tell()
     if dtype != np.uint8 or fortran_order or shape[1:] != image_shape:
         raise InputError(f"{path} holds {dtype} {shape[1:]}, but uint8 {image_shape} is wanted; {way_out}")
     if path.stat().st_size != start + np.prod(shape, dtype=np.int64):

@@ -1,5 +1,6 @@
 """What turns files into a model's pixels, as preprocess.py decides it and a run remembers it."""
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -83,24 +84,23 @@ class Preparation:
         names = {field.name for field in fields(cls)}
         required = {field.name for field in fields(cls) if field.default is MISSING}
         if not isinstance(values, dict) or not required <= set(values) <= names:
-            raise InputError(f"preparation must hold {', '.join(sorted(names))}, not {values!r}")
+            raise InputError(f"preparation must hold {', '.join(sorted(names))}, not {reprlib.repr(values)}")
         size = values["size"]
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise InputError(f"preparation: size must be a whole number of pixels, not {size!r}")
+            raise InputError(f"preparation: size must be a whole number of pixels, not {reprlib.repr(size)}")
         if values["resize"] not in get_args(ResizeMode):
-            raise InputError(
-                f"preparation: resize must be one of {', '.join(get_args(ResizeMode))}, not {values['resize']!r}"
-            )
+            known, given = ", ".join(get_args(ResizeMode)), reprlib.repr(values["resize"])
+            raise InputError(f"preparation: resize must be one of {known}, not {given}")
         for name in ("channels", "pattern", "axes"):
             if not isinstance(values.get(name, ""), str):
-                raise InputError(f"preparation: {name} must be a text, not {values[name]!r}")
+                raise InputError(f"preparation: {name} must be a text, not {reprlib.repr(values[name])}")
         if not all(channel_names(values["channels"])):
-            raise InputError(f"preparation: channels must name channels, not {values['channels']!r}")
+            raise InputError(f"preparation: channels must name channels, not {reprlib.repr(values['channels'])}")
         depth, white = values.get("depth", 8), values.get("white_level", 255.0)
         if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= 16:
-            raise InputError(f"preparation: depth must be a number of bits up to 16, not {depth!r}")
+            raise InputError(f"preparation: depth must be a number of bits up to 16, not {reprlib.repr(depth)}")
         if isinstance(white, bool) or not isinstance(white, int | float) or not 0 < white < 2**16:
-            raise InputError(f"preparation: white_level must lie between 0 and 65535, not {white!r}")
+            raise InputError(f"preparation: white_level must lie between 0 and 65535, not {reprlib.repr(white)}")
         return cls(**{**values, "buckets": _checked_buckets(values)})
 
 
@@ -136,7 +136,9 @@ def _checked_buckets(values: dict[str, Any]) -> tuple[tuple[int, int], ...]:
         for sides in buckets
     )
     if not good or bool(buckets) != (values["resize"] == "bucket"):
-        raise InputError(f"preparation: buckets must be heights and widths, for resize = bucket, not {buckets!r}")
+        raise InputError(
+            f"preparation: buckets must be heights and widths, for resize = bucket, not {reprlib.repr(buckets)}"
+        )
     return tuple((height, width) for height, width in buckets)
 
 

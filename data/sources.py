@@ -1,5 +1,6 @@
 """Several folders of images, each with its own labels, joined into one table."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ def pair_up(image_dirs: Sequence[Path], labels_csvs: Sequence[Path]) -> list[Sou
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    whole = [folder.resolve() for folder in folders]
+    # Path.resolve refuses a link to itself with an error of its own; that it is no folder is said later.
+    whole = [Path(os.path.realpath(folder)) for folder in folders]
     depth = 1
     names = [folder.name for folder in whole]
     while len(set(names)) < len(set(whole)):

@@ -11,7 +11,7 @@ from typing import Any
 from data.encodings import read_text
 from data.faults import Faults
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LINE_END = re.compile(r"\r\n|\n|\r")
 SEPARATORS = {",": ",", ";": ";", "\t": "tabs"}  # and what they are called
 SAMPLE = 1 << 16  # characters at the start that decide on the separator
@@ -21,8 +21,12 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
 def quoted(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "…")
+    return repr(shortened(text))
 
 
 def some(texts: Sequence[Any], shown: int = 5) -> str:

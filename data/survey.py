@@ -15,6 +15,7 @@ from data.channels import brief, joined
 from data.decoding import decoder_versions
 from data.earlier import Earlier
 from data.faults import Faults
+from data.files import sha1_of
 from data.images import ImageError, ImageFiles, ImageInfo, Preparation, files_of, prepare, scan
 from data.labels import LabelTable
 from data.near_duplicates import THUMB, near_duplicates, near_keys, thumbnail
@@ -131,8 +132,7 @@ def mark(image: ImageFiles) -> str:
     digest = hashlib.sha1()
     for path in files_of(image):
         try:
-            with path.open("rb") as file:
-                told = hashlib.file_digest(file, "sha1").hexdigest()
+            told = sha1_of(path)
         except OSError:
             told = _size_and_time(path)
         digest.update(f"{told};".encode())

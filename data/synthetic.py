@@ -166,6 +166,8 @@ def _open_folder(config: Config, settings: dict) -> None:
     """Make the folder, or go on in one that was begun with the same settings; never mix two sets."""
     record = config.image_dir / RECORD
     earlier = read_json(record) if record.is_file() else None
+    if earlier is not None and not isinstance(earlier, dict):
+        raise InputError(f"{record} is damaged; give image_dir a new folder")
     if earlier is None and config.image_dir.is_dir() and any(config.image_dir.iterdir()):
         raise InputError(f"{config.image_dir} holds other files and no {RECORD}; give image_dir an empty or new folder")
     if earlier is not None:

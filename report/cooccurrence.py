@@ -102,8 +102,9 @@ def _explain_blank_rows(axes: Any, images: np.ndarray, name: str, split: str) ->
 
 def _fit_height(figure: Any) -> None:
     """Take away the height that square maps leave over beside names of unknown length."""
-    figure.draw_without_rendering()
-    box = figure.get_tightbbox()
+    with style.boxes_for_letters():
+        figure.draw_without_rendering()
+        box = figure.get_tightbbox()
     figure.set_size_inches(figure.get_size_inches()[0], box.height + 2 * EDGE)
 
 

@@ -17,10 +17,13 @@ TILES = 4  # channels in a row below an image
 NAMES_LINE = 0.16  # inches
 MARGIN, HEADING = 0.12, 0.4  # inches
 TALLEST = 120  # inches; PNG readers give up on much more
+MOST_CLASSES = 300  # that can be told apart in that height; thousands would take minutes to draw
 
 
 def draw_class_counts(class_names: Sequence[str], counts: dict[str, np.ndarray], path: Path) -> None:
     """Draw how many images each class has in each split, the largest class on top, on a logarithmic axis.
+
+    Of more than 300 classes the largest and the smallest are drawn.
 
     Args:
         class_names: K names.
@@ -28,7 +31,11 @@ def draw_class_counts(class_names: Sequence[str], counts: dict[str, np.ndarray],
         path: the PNG.
     """
     total = np.sum(list(counts.values()), axis=0)
-    order = np.argsort(-total, kind="stable")
+    order, title = np.argsort(-total, kind="stable"), "Images of each class in each split"
+    if len(order) > MOST_CLASSES:
+        half = MOST_CLASSES // 2
+        order = np.concatenate([order[:half], order[-half:]])
+        title = f"Images of the {half} largest and the {half} smallest of {len(total):,} classes"
     names = [f"{shortened(class_names[place])}  ({total[place]:,})" for place in order]
     height = 0.8 / len(counts)
     figure, axes = style.figure(8.5, min(1.6 + max(0.34 * len(order), 1.5), TALLEST))
@@ -49,7 +56,7 @@ def draw_class_counts(class_names: Sequence[str], counts: dict[str, np.ndarray],
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.set(xlabel="images (logarithmic)", title="Images of each class in each split")
+    axes.set(xlabel="images (logarithmic)", title=title)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=len(counts))
     style.save(figure, path)
 

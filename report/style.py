@@ -3,7 +3,8 @@
 import math
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,15 @@ def small_charts(
     return drawn, cells[: len(headings)]
 
 
+@contextmanager
+def boxes_for_letters() -> Iterator[None]:
+    """Draw without a warning what the font lacks: a name in another script shows as boxes, which need alarm nobody."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
 def save(drawn: Figure, path: Path) -> None:
     """Write a figure as PNG: the same figure, the same bytes."""
-    with warnings.catch_warnings(), written_aside(path) as aside:
-        # A class name in a script that the font lacks shows as boxes, which is no reason to alarm anyone.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with boxes_for_letters(), written_aside(path) as aside:
         drawn.savefig(aside, format="png", metadata={"Software": None})

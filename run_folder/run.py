@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from data.arrays import read_npz
 from data.class_values import read_class_values
 from data.faults import InputError
 from data.hierarchy import Tree, tree_of
 from data.preparation import Preparation
 from data.splits import SPLITS
 from data.views import Views
+from run_folder.config_checks import config_fault
 from run_folder.layout import (
     CONFIG,
     FORMAT_VERSION,
@@ -26,6 +28,8 @@ from run_folder.layout import (
     scores_path,
 )
 from run_folder.thresholds_file import WithThresholds
+
+AGAIN = "copy it again from where it was trained, or train again"
 
 
 class Run(WithThresholds):
@@ -146,25 +150,40 @@ class Run(WithThresholds):
         path = scores_path(self.directory, split)
         if not path.exists():
             raise InputError(f"{path} does not exist: this run stored no {split} scores")
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
-                groups, mark = stored.get("groups"), stored.get("mark")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} cannot be read ({error}); train the run again") from None
+        stored = read_npz(path, "train the run again")
+        if missing := [name for name in ("ids", "scores", "labels") if name not in stored]:
+            raise InputError(f"{path} lacks {', '.join(missing)}; train the run again")
+        ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
+        groups, mark = stored.get("groups"), stored.get("mark")
         if mark is not None and str(mark) != scores_mark(self.cache, split):
             raise InputError(
                 f"{path} holds scores of another cache, of other classes or of another split than {split}; copy it "
                 "again from where the run was trained, or train again"
             )
-        if scores.shape != labels.shape or scores.shape != (len(ids), len(self.class_names)):
+        if ids.ndim != 1 or not scores.shape == labels.shape == (len(ids), len(self.class_names)):
             raise InputError(
                 f"{path}: ids {ids.shape}, scores {scores.shape} and labels {labels.shape} do not fit "
                 f"the run's {len(self.class_names)} classes"
             )
+        kinds = ids.dtype.kind, scores.dtype.kind, labels.dtype
+        if kinds != ("U", "f", np.uint8) or ((labels > 1) & (labels < 255)).any():
+            told = f"{ids.dtype}, {scores.dtype} and {labels.dtype}"
+            wanted = "ids must be texts, scores fractions and labels 0, 1 or 255 (uint8)"
+            raise InputError(f"{path}: {wanted}, not {told}; train the run again")
         if groups is not None and groups.shape != ids.shape:
             raise InputError(f"{path}: ids {ids.shape} and groups {groups.shape} do not fit; train the run again")
         return Scores(ids.tolist(), scores, labels, groups)
+
+    def checked_preparation(self) -> Preparation:
+        """What makes a model's pixels of files.
+
+        Raises:
+            InputError: config.json does not say it.
+        """
+        try:
+            return Preparation.from_dict(self.preparation)
+        except InputError as error:
+            raise InputError(f"{self.directory / CONFIG}: {error}; {AGAIN}") from None
 
     def load_model(self) -> Any:
         """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
@@ -172,27 +191,24 @@ class Run(WithThresholds):
         Raises:
             InputError: the file is missing or damaged, or not a model of the images and classes of config.json.
         """
-        path, again = self.directory / MODEL, "copy it again from where it was trained, or train again"
-        try:
-            shape = Preparation.from_dict(self.preparation).shape
-        except InputError as error:
-            raise InputError(f"{self.directory / CONFIG}: {error}; {again}") from None
+        path, shape = self.directory / MODEL, self.checked_preparation().shape
         # Asked first, because Keras says of these that they were not found.
         if not zipfile.is_zipfile(path):
             state = "is not a whole Keras model" if path.is_file() and path.stat().st_size else "is missing or empty"
-            raise InputError(f"{path} {state}; {again}")
+            raise InputError(f"{path} {state}; {AGAIN}")
         import keras
 
         import models  # noqa: F401  registers the layers of ours that a file may hold
 
         try:
-            model = keras.models.load_model(path, compile=False)
+            # In safe mode nothing that a stranger packed into the file is run, such as the code of a Lambda layer.
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
         except MemoryError:
             raise
         except Exception as error:
             # What damage leads to depends on where it lies: ValueError, KeyError, TypeError, BadZipFile and others.
             reason = " ".join(str(error).split())
-            raise InputError(f"{path} cannot be loaded ({reason[:200]}); {again}") from None
+            raise InputError(f"{path} cannot be loaded ({reason[:200]}); {AGAIN}") from None
         # A model whose sides are None takes any size.
         fits = all(side in (None, given) for side, given in zip(model.input_shape[1:], shape, strict=True))
         if not fits or model.output_shape != (None, len(self.class_names)):
@@ -216,12 +232,10 @@ def open_run(run_dir: Path) -> Run:
     config = read_config(run_dir)
     if config.get("run_format") != FORMAT_VERSION:
         raise InputError(f"{run_dir}: run format {config.get('run_format')}, but this version reads {FORMAT_VERSION}")
-    if not config.get("finished"):
+    if fault := config_fault(config):
+        raise InputError(f"{run_dir / CONFIG}: {fault}; restore the file or train again")
+    if config.get("finished") is not True:
         raise InputError(f"{run_dir} is not finished; {_way_on(run_dir, config)}")
-    if not isinstance(config.get("cache"), dict) or not {"class_names", "preparation", "counts"} <= set(
-        config["cache"]
-    ):
-        raise InputError(f"{run_dir / CONFIG} lacks the description of its cache; restore the file or train again")
     return Run(run_dir, config)
 
 

@@ -57,6 +57,7 @@ def test_shell_values_replace_the_header_in_both_spellings():
         ("weights", [1.0]),
         ("weights", 1.0),
         ("image_dir", "images"),
+        ("image_dir", Path("a\0b")),
         ("classes_file", "names.txt"),
         ("overwrite", 1),
         ("seed", -1),

@@ -25,7 +25,8 @@ def run(tmp_path_factory):
     """A finished run of three classes, without training."""
     folder = tmp_path_factory.mktemp("run")
     preparation = {"size": SHAPE[0], "resize": "stretch", "channels": "rgb"}
-    cache = {"class_names": ["a", "b", "c"], "preparation": preparation, "counts": {}}
+    counts = {"train": {"positives": [1, 1, 1], "known": [3, 3, 3]}}
+    cache = {"class_names": ["a", "b", "c"], "preparation": preparation, "counts": counts}
     run_folder.create_run(folder, {"cache": cache}, False)
     models.with_probabilities(built(3)).save(folder / run_folder.MODEL)
     run_folder.finish_run(folder)

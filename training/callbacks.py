@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 import metrics
+from data.arrays import damage_named
 from data.batches import score_rows
 from data.cache import Cache
 from data.faults import InputError
@@ -258,8 +259,15 @@ class EpochEnd(keras.callbacks.Callback):
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows that `write_table` wrote, as text."""
-    with path.open(newline="", encoding="utf-8") as file:
+    """The rows that `write_table` wrote, as text.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    with (
+        damage_named(path, "remove it, or train again with --overwrite"),
+        path.open(newline="", encoding="utf-8") as file,
+    ):
         return list(csv.DictReader(file))
 
 

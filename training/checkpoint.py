@@ -7,6 +7,7 @@ more than a kill. Arrays are `.npz` without pickled objects, the rest is JSON am
 import json
 import os
 import shutil
+import tokenize
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ from run_folder import CHECKPOINT
 
 KEPT = 2
 TOLD = "told"  # the member of a file that holds JSON, as bytes: NumPy's text takes four times the room
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a damaged .npz raises
+DAMAGE = (  # what reading a damaged .npz raises, by where the damage lies
+    OSError, ValueError, LookupError, EOFError, TypeError, OverflowError, NotImplementedError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

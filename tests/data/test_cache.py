@@ -265,7 +265,7 @@ DAMAGES = {
     "version": (lambda folder: edit_meta(folder, format_version=2), "cache.json: format version 2"),
     "shape": (lambda folder: edit_meta(folder, image_shape=[8, 8, 3]), "images-00000.npy holds uint8"),
     "shape of text": (lambda folder: edit_meta(folder, image_shape=["8"]), "image_shape must be"),
-    "fewer classes": (lambda folder: edit_meta(folder, class_names=["a"]), "labels.npy must hold"),
+    "fewer classes": (lambda folder: edit_meta(folder, class_names=["a"]), "cache.json: counts must hold"),
     "no classes": (lambda folder: edit_meta(folder, class_names=None), "class_names must be"),
     "no json": (lambda folder: (folder / "cache.json").write_text("{"), "cache.json is not valid JSON"),
     "a list": (lambda folder: (folder / "cache.json").write_text("[]"), "format version None"),

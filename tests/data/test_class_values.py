@@ -46,7 +46,7 @@ def test_every_fault_is_named_with_its_line(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("class,weight\nGolgi,1\n", "no column positive; its columns are class, weight"),
+    [("class,weight\nGolgi,1\n", "no column positive; its columns are .class., .weight."),
      ("positive\n1\n", "no column class"), ("", "no header|is empty|no rows")],
 )  # fmt: skip
 def test_missing_columns_are_named(tmp_path, text, message):

@@ -39,6 +39,17 @@ def test_few_and_many_classes_can_be_opened(tmp_path, classes):
     assert colours(tmp_path / "a.png").shape[0] < 2**15
 
 
+def test_of_very_many_classes_the_largest_and_the_smallest_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset_plots, "MOST_CLASSES", 6)
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure.axes[0]))
+    counts = {name: np.arange(10_000) for name in ("train", "val", "test")}
+    dataset_plots.draw_class_counts([f"class {n}" for n in range(10_000)], counts, tmp_path / "a.png")
+    names = [each.get_text().split("  ")[0] for each in drawn[0].get_yticklabels()]
+    assert names == ["class 9999", "class 9998", "class 9997", "class 2", "class 1", "class 0"]
+    assert drawn[0].get_title(loc="left") == "Images of the 3 largest and the 3 smallest of 10,000 classes"
+
+
 @pytest.mark.parametrize(("count", "channels"), [(1, 3), (7, 1), (24, 3)])
 def test_the_contact_sheet_shows_the_images(tmp_path, count, channels):
     images = np.zeros((count, 20, 20, channels), dtype=np.uint8)

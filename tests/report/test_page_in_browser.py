@@ -21,7 +21,7 @@ NAMES = [
     "Nucleoplasm",
     "<script>alert(1)</script>",
     "\"quoted' &amp; {{ 7*7 }}",
-    "Golgi\x07\x1b[31m\u202eapparatus",
+    "Golgi\u202eapparatus",
     "Rare",
 ]
 EVIL_ID = "<img src=x onerror=alert(1)>"
@@ -187,7 +187,7 @@ def test_names_are_text_and_nothing_is_run_or_loaded(opened, page):
     assert opened.execute_script("return document.scripts.length") == 1
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", page.read_text(encoding="utf-8"))
     shown = sorted(column(opened, 0))
-    assert shown == sorted([*NAMES[:3], "Golgi\ufffd\ufffd[31m\u202eapparatus", "Rare"])
+    assert shown == sorted([*NAMES[:3], "Golgi\u202eapparatus", "Rare"])
     text = opened.execute_script("return document.body.textContent")
     assert EVIL_ID in text and "</dl><script>alert(2)</script>" in text and "\ufffd[31mred" in text
     assert opened.execute_script("return [...document.images].every(image => image.src.startsWith('data:image/'))")

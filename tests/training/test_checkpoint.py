@@ -64,7 +64,7 @@ def test_a_long_history_takes_a_byte_a_character_and_earlier_checkpoints_are_rea
     assert Checkpoints(tmp_path).newest().told == long.told
 
 
-@pytest.mark.parametrize("damage", ["cut", "one byte", "empty", "best gone"])
+@pytest.mark.parametrize("damage", ["cut", "one byte", "head", "empty", "best gone"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_path, capsys):
     config = begun(tmp_path / "run")
     checkpoints = Checkpoints(config.run_dir)
@@ -77,7 +77,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_pa
     else:
         place = whole.index(np.full(2, 2).tobytes())
         one = whole[:place] + b"\x07" + whole[place + 1 :]
-        last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "empty": b""}[damage])
+        head = whole.replace(b"{'descr'", b"('descr'")
+        last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "head": head, "empty": b""}[damage])
     assert went_on(config).state.told["step"] == 1
     printed = capsys.readouterr().out
     assert f"Warning: {last} is damaged" in printed and "the one before is used" in printed
