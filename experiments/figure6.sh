@@ -21,7 +21,7 @@ prepared "$WORK/small" "$WORK/images" "$WORK/labels.csv" "$WORK/classes.txt"
 [ -d "$WORK/small/augmented/rotate_rare" ] ||
     python augment.py --cache_dir "$WORK/small" --method rotate_rare --rare_below 150
 # By hand: a positive counts 1 in the largest classes, 4 in those below 300 training images, 10 below 100.
-[ -f "$WORK/weights.csv" ] || python - "$WORK/small/cache.json" > "$WORK/weights.csv" <<'PYTHON'
+python - "$WORK/small/cache.json" > "$WORK/weights.csv" <<'PYTHON'
 import json, sys
 
 print("class,positive,negative")

@@ -63,6 +63,12 @@ def test_every_way_to_choose_thresholds_is_judged_on_the_same_runs(tmp_path):
     assert commands[-1].startswith("experiments/methods_table.py WORK/thresholds/rbc")
 
 
+def test_weights_that_a_stop_left_empty_are_written_again(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "weights.csv").touch()
+    assert "- WORK/small/cache.json" in asked("figure6", tmp_path)
+
+
 def test_what_is_there_is_not_made_again(tmp_path):
     (tmp_path / "work" / "cache").mkdir(parents=True)
     (tmp_path / "work" / "cnn" / "scores").mkdir(parents=True)
