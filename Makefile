@@ -31,7 +31,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Every bench in turn, as bench/__main__.py lists them: about an hour and a half on 2 cores, and 24 GB of the disk.
+# Every bench in turn, as bench/__main__.py lists them: about an hour and a half on 2 cores, and 31 GB of the disk.
 # Real data lie in CELL_DATA, or in ../shared/data.
 bench: setup
 	$(BIN)/python -m bench
