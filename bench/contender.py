@@ -48,6 +48,7 @@ class Contender:
             self.told: dict[str, Any] = self._answer()
         except BaseException:
             self._process.kill()
+            self._end()
             raise
 
     def seconds(self, steps: int) -> float:
@@ -60,7 +61,11 @@ class Contender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
+        self._end()
+
+    def _end(self) -> None:
+        with suppress(BrokenPipeError):  # it has ended, and what it was asked last was not read
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
         self._said.close()

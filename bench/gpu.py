@@ -51,11 +51,8 @@ def main(config: Config) -> None:
     from data.faults import InputError
     from report import tables
 
-    if not config.on_cpu and subprocess.run([sys.executable, "-c", SEES], capture_output=True).returncode:
-        raise InputError(
-            'bench.gpu needs an NVIDIA GPU, and pip install "jax[cuda12]==0.10.2" torch timm; then '
-            "python -m bench.gpu, or --on_cpu with small sizes to see that it works"
-        )
+    if not (config.on_cpu or seen()):
+        raise InputError(f"{NEEDS}; or --on_cpu with small sizes to see that it works")
     missing = [name for name in ("torch", "timm") if importlib.util.find_spec(name) is None]
     if missing:
         print(f"PyTorch is left out: {' and '.join(missing)} cannot be imported")
@@ -72,6 +69,12 @@ def main(config: Config) -> None:
 
 
 SEES = "import sys, jax; sys.exit(jax.default_backend() != 'gpu')"
+NEEDS = 'bench.gpu needs an NVIDIA GPU, and pip install "jax[cuda12]==0.10.2" torch timm'
+
+
+def seen() -> bool:
+    """Whether JAX sees a GPU, asked of a process of its own, as JAX would keep its memory."""
+    return not subprocess.run([sys.executable, "-c", SEES], capture_output=True).returncode
 
 
 def row(config: Config, model: str, cache: Path, with_timm: bool) -> list[str]:

@@ -57,17 +57,17 @@ def compiled(settings: dict[str, Any]) -> Any:
     import train
     from training import devices, optimizers
 
-    header = train.Config()
+    defaults = train.Config()
     keras.utils.set_random_seed(settings["seed"])
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     name = {"efficientnetv2s": "backbone"}.get(settings["model"], settings["model"])
-    options = {each: getattr(header, each) for each in models.options_of(name) if hasattr(header, each)}
+    options = {each: getattr(defaults, each) for each in models.options_of(name) if hasattr(defaults, each)}
     if name == "backbone":
         options["backbone"] = "EfficientNetV2S"
     shape = (settings["size"], settings["size"], 3)
     model = models.build(name, shape, settings["classes"], mean=[127.5] * 3, std=[73.9] * 3, **options)
-    optimizer = optimizers.build(header.optimizer, header.learning_rate)
-    model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=devices.jit_compile(header.jit_compile))
+    optimizer = optimizers.build(defaults.optimizer, defaults.learning_rate)
+    model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=devices.jit_compile(defaults.jit_compile))
     return model
 
 

@@ -36,11 +36,15 @@ def main(config: Config) -> None:
 
 
 def measure(config: Config, folder: Path, run_dir: Path) -> None:
+    import os
     import statistics
 
     from report import tables
 
     caches = {"small": made(config, folder, config.small), "large": made(config, folder, config.count)}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if (large := bytes_of(caches["large"])) < memory:
+        print(f"The large cache, {large / 1e9:.2f} GB, fits into memory, {memory / 1e9:.2f} GB: give a larger --count")
     rates: dict[str, list[float]] = {name: [] for name in caches}
     peaks: dict[str, list[Any]] = {name: [] for name in caches}
     for _ in range(config.rounds):
@@ -52,12 +56,12 @@ def measure(config: Config, folder: Path, run_dir: Path) -> None:
             peaks[name].append(peak)
     rows = []
     for name, cache in caches.items():
-        size = sum(path.stat().st_size for path in cache.glob("images-*.npy"))
+        size = bytes_of(cache)
         images = size // (config.size**2 * 3)
-        memory = [max(getattr(peak, kind) for peak in peaks[name]) / 1e9 for kind in ("anonymous", "resident")]
+        most = [max(getattr(peak, kind) for peak in peaks[name]) / 1e9 for kind in ("anonymous", "resident")]
         ratio = statistics.median(own / other for own, other in zip(rates[name], rates["small"], strict=True))
         rows.append(
-            [f"{name}, {images:,} images", f"{size / 1e9:.2f}", *(f"{each:.2f}" for each in memory),
+            [f"{name}, {images:,} images", f"{size / 1e9:.2f}", *(f"{each:.2f}" for each in most),
              f"{statistics.median(rates[name]):.1f}", f"{ratio:.3f}"]
         )  # fmt: skip
     tables.show(
@@ -66,6 +70,11 @@ def measure(config: Config, folder: Path, run_dir: Path) -> None:
         ["cache", "GB", "anonymous memory\nat most, GB", "with file pages\nat most, GB", "images/s", "of the small"],
         rows,
     )
+
+
+def bytes_of(cache: Path) -> int:
+    """Bytes of its pixels."""
+    return sum(path.stat().st_size for path in cache.glob("images-*.npy"))
 
 
 def made(config: Config, folder: Path, count: int) -> Path:

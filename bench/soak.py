@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,8 @@ def trained(config: Config, folder: Path, over) -> list[Sample]:
             time.sleep(PAUSE)
             epoch = last_epoch(history)
             if epoch > (samples[-1].epoch if samples else before):
-                samples.append(sample(process.pid, epoch))
+                with suppress(OSError, KeyError):  # it ended meanwhile; what it said is shown below
+                    samples.append(sample(process.pid, epoch))
         process.send_signal(signal.SIGTERM)
         status = process.wait()
     if status != 128 + signal.SIGTERM or not samples:

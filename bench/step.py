@@ -47,7 +47,7 @@ def main(config: Config) -> None:
             "xla": None, "precision": None,
         }  # fmt: skip
         found = choices(settings) if config.choices else rivals(settings, not missing)
-        first = next(iter(found)) if config.choices else STOCK
+        first = next(iter(found))
         pairs = taken(found, first, config)
         seconds = {name: statistics.median(own for own, _ in each) for name, each in pairs.items()}
         tables.show(
@@ -72,8 +72,8 @@ def choices(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     import train
     from training import devices
 
-    header = train.Config()
-    own = (bool(devices.jit_compile(header.jit_compile)), devices.dtype_policy(header.precision))
+    defaults = train.Config()
+    own = (bool(devices.jit_compile(defaults.jit_compile)), devices.dtype_policy(defaults.precision))
     ways = [(xla, precision) for xla in (False, True) for precision in PRECISIONS]
     return {
         f"XLA {'on' if xla else 'off'}, {precision}{', as train.py' if (xla, precision) == own else ''}": {

@@ -38,15 +38,17 @@ def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
     import train
     from training import devices, optimizers
 
-    header = train.Config()
+    defaults = train.Config()
     keras.utils.set_random_seed(settings["seed"])
-    devices.make_deterministic(header.deterministic, 0)
-    keras.mixed_precision.set_dtype_policy(settings["precision"] or devices.dtype_policy(header.precision))
-    options = {name: getattr(header, name) for name in models.options_of(settings["model"]) if hasattr(header, name)}
+    devices.make_deterministic(defaults.deterministic, 0)
+    keras.mixed_precision.set_dtype_policy(settings["precision"] or devices.dtype_policy(defaults.precision))
+    options = {
+        each: getattr(defaults, each) for each in models.options_of(settings["model"]) if hasattr(defaults, each)
+    }
     shape = (settings["size"], settings["size"], 3)
     model = models.build(settings["model"], shape, settings["classes"], mean=[128.0] * 3, std=[74.0] * 3, **options)
-    optimizer = optimizers.build(header.optimizer, header.learning_rate)
-    xla = devices.jit_compile(header.jit_compile) if settings["xla"] is None else settings["xla"]
+    optimizer = optimizers.build(defaults.optimizer, defaults.learning_rate)
+    xla = devices.jit_compile(defaults.jit_compile) if settings["xla"] is None else settings["xla"]
     model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=xla)
     model.optimizer.build(model.trainable_variables)
     return trained(model, *batch(settings))

@@ -26,10 +26,10 @@ judged() {  # runs: thresholds tuned on val, and the figures on test
 }
 
 judged_into() {  # folder for thresholds and report, or nothing for the runs' own; runs
-    local chosen=() report=()
-    [ -n "$1" ] && chosen=(--output_dir "$1") report=(--thresholds_dir "$1" --output_dir "$1/report")
-    python thresholds.py --run_dirs "${@:2}" "${chosen[@]}" > /dev/null
-    python evaluate.py --run_dirs "${@:2}" "${report[@]}" --gallery 0 --overlays 0 | grep "^On "
+    # Not by arrays: an empty one is an unbound variable to the Bash 3.2 of macOS.
+    python thresholds.py --run_dirs "${@:2}" ${1:+--output_dir "$1"} > /dev/null
+    python evaluate.py --run_dirs "${@:2}" ${1:+--thresholds_dir "$1" --output_dir "$1/report"} \
+        --gallery 0 --overlays 0 | grep "^On "
 }
 
 judge() {  # cache, run, options of train.py: trained and judged, unless it has been

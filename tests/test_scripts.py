@@ -76,12 +76,16 @@ def test_the_report_is_there(made_run):
     assert list(report.glob("*.png"))
 
 
-def test_a_copied_run_predicts_without_its_cache(made_run, made_set, tmp_path, shell):
+def test_a_copied_run_predicts_without_its_cache(made_cache, made_run, made_set, tmp_path, shell):
     run = tmp_path / "copy"
     shutil.copytree(made_run, run)
-    printed = shell(
-        "predict.py", "--run_dirs", run, "--image_dir", made_set / "images", "--output_csv", tmp_path / "p.csv"
-    )
+    aside = made_cache.rename(made_cache.with_name("aside"))
+    try:
+        printed = shell(
+            "predict.py", "--run_dirs", run, "--image_dir", made_set / "images", "--output_csv", tmp_path / "p.csv"
+        )
+    finally:
+        aside.rename(made_cache)
     assert "p.csv" in printed
     predicted = {row["Id"]: row for row in rows_of(tmp_path / "p.csv")}
     assert len(predicted) == 90

@@ -24,5 +24,5 @@ def test_it_runs_on_a_cpu_where_it_is_told_to(capsys, monkeypatch):
 
 def test_without_a_gpu_it_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(gpu, "SEES", "raise SystemExit(1)")
-    with pytest.raises(InputError, match=r"needs an NVIDIA GPU, .* python -m bench\.gpu"):
+    with pytest.raises(InputError, match=r"needs an NVIDIA GPU, and pip install .* --on_cpu"):
         gpu.main(gpu.Config())

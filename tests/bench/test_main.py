@@ -1,10 +1,12 @@
 """All benches in turn."""
 
 import importlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from bench import gpu
 from data.faults import InputError
 
 everything = importlib.import_module("bench.__main__")
@@ -13,7 +15,7 @@ everything = importlib.import_module("bench.__main__")
 def test_every_bench_is_in_the_list():
     folder = Path(everything.__file__).parent
     files = {path.stem for path in folder.glob("*.py") if "header.parse(" in path.read_text(encoding="utf-8")}
-    assert files - {"__main__"} == set(everything.BENCHES)
+    assert files - {"__main__", "soak"} == set(everything.BENCHES)  # the soak takes an hour: make soak
     with pytest.raises(InputError, match="no such bench; there are balance, "):
         everything.main(everything.Config(only=("splits", "no such")))
 
@@ -27,8 +29,19 @@ def test_one_without_its_data_is_left_out(tmp_path, monkeypatch, capsys):
 def test_the_others_run_after_one_that_fails(monkeypatch, tmp_path, capfd):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CELL_DATA", str(tmp_path))
-    benches = {"splits": {"no_such_option": "file"}, "gpu": {"no_such_option": "file"}}
+    benches = {name: {"no_such_option": "file"} for name in ("splits", "balance")}
     monkeypatch.setattr(everything, "BENCHES", benches)
-    with pytest.raises(SystemExit, match=r"^failed: splits$"):
+    with pytest.raises(SystemExit, match=r"^failed: splits, balance$"):
         everything.main(everything.Config())
-    assert "python -m bench.gpu" in capfd.readouterr().out
+    assert "python -m bench.balance" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_that_of_the_gpu_may_lack_one_but_may_not_fail_on_one(seen, monkeypatch, tmp_path, capfd):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CELL_DATA", str(tmp_path))
+    monkeypatch.setattr(everything, "BENCHES", {"gpu": {"no_such_option": "file"}})
+    monkeypatch.setattr(gpu, "seen", lambda: seen)
+    with pytest.raises(SystemExit, match=r"^failed: gpu$") if seen else nullcontext():
+        everything.main(everything.Config())
+    assert ("gpu: left out, as bench.gpu needs an NVIDIA GPU" in capfd.readouterr().out) != seen

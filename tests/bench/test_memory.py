@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="me
 def test_a_small_and_a_large_cache_are_trained_on(tmp_path, capsys):
     memory.main(memory.Config(count=40, small=20, size=16, batch_size=4, steps=2, epochs=1, rounds=1, folder=tmp_path))
     printed = capsys.readouterr().out
+    assert "The large cache, 0.00 GB, fits into memory" in printed
     rows = re.findall(r"^(small|large), (\d+) images +[\d.]+ +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed, re.M)
     assert [row[:2] for row in rows] == [("small", "20"), ("large", "40")]
     for _, _, anonymous, resident, rate, ratio in rows:

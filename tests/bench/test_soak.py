@@ -1,6 +1,7 @@
 """The soak: it tells what grows from what stays, and looks at a process of its own."""
 
 import sys
+from unittest import mock
 
 import pytest
 
@@ -83,6 +84,17 @@ def test_a_training_is_watched_stopped_and_gone_on_with(leak, faults, tmp_path, 
     assert len(found) == faults and all("File handles grew from" in line for line in found)
     assert first[-1].epoch < more[0].epoch and first[-1].memory > 1 and first[-1].threads == 1
     assert soak.lost(tmp_path / "run" / "history.csv") == []
+
+
+def test_a_training_that_ends_in_the_moment_of_a_look_is_shown(tmp_path, monkeypatch):
+    ending = TRAINING.replace("LEAK", "if len(lines) > 3: sys.exit('disk full')")
+    monkeypatch.setattr(soak, "TRAIN", ("-c", ending))
+    monkeypatch.setattr(soak, "options", lambda config, folder: [str(folder)])
+    monkeypatch.setattr(soak, "PAUSE", 0.01)
+    for gone in (FileNotFoundError("/proc"), KeyError("RssAnon")):
+        monkeypatch.setattr(soak, "sample", mock.Mock(side_effect=gone))
+        with pytest.raises(SystemExit, match=r"train\.py ended with 1, after 0 epochs:\ndisk full"):
+            soak.trained(soak.Config(), tmp_path, lambda found: False)
 
 
 def test_a_training_that_ends_by_itself_is_shown(tmp_path, monkeypatch):

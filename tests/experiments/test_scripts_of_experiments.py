@@ -63,6 +63,17 @@ def test_every_way_to_choose_thresholds_is_judged_on_the_same_runs(tmp_path):
     assert commands[-1].startswith("experiments/methods_table.py WORK/thresholds/rbc")
 
 
+def test_recipes_of_figure_6_take_as_many_steps_with_new_images_as_without(tmp_path):
+    trained = [each for each in asked("figure6", tmp_path) if each.startswith("train.py")]
+    assert any("--augmented" in each for each in trained) and all("--steps_per_epoch 44" in each for each in trained)
+
+
+def test_weights_that_a_stop_left_empty_are_written_again(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "weights.csv").touch()
+    assert "- WORK/small/cache.json" in asked("figure6", tmp_path)
+
+
 def test_what_is_there_is_not_made_again(tmp_path):
     (tmp_path / "work" / "cache").mkdir(parents=True)
     (tmp_path / "work" / "cnn" / "scores").mkdir(parents=True)
