@@ -31,5 +31,5 @@ for SET in $SETS; do
     decide shrink
     decide shrink_at_least_one --at_least_one
     decide shrink_subset_accuracy --objective subset_accuracy
-    python experiments/methods_table.py "$WORK/thresholds/$SET" thresholds
+    python experiments/methods_table.py "$WORK/thresholds/$SET" thresholds macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small"
 done
