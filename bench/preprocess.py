@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import header
 from header import NonNegativeInt, PositiveInt
@@ -18,7 +18,8 @@ from header import NonNegativeInt, PositiveInt
 
 @dataclass(frozen=True)
 class Config:
-    images: PositiveInt = 120  # files of each kind
+    kinds: tuple[Literal["jpeg", "png", "stains", "tiff"], ...] = ("jpeg", "png", "stains", "tiff")  # a table each
+    images: PositiveInt = 240  # files of each kind
     size: PositiveInt = 256  # side of the result, pixels
     large: PositiveInt = 2048  # side of the JPEG and of the 16-bit TIFF files
     small: PositiveInt = 512  # side of the PNG files and of the files a stain
@@ -38,7 +39,7 @@ def main(config: Config) -> None:
     from report import tables
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for kind in KINDS:
+    for kind in (KINDS[name] for name in config.kinds):
         with tempfile.TemporaryDirectory() as folder:
             files = write_files(kind, Path(folder), config)
             wanted = contenders.reference(files[: config.different], config.size)

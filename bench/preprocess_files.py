@@ -11,7 +11,7 @@ from PIL import Image
 from data.synthetic_image import render
 
 JPEG, PNG, STAINS, DEEP = "JPEG", "PNG", "PNG a stain, four", "TIFF, 16 bits"
-KINDS = (JPEG, PNG, STAINS, DEEP)
+KINDS = {"jpeg": JPEG, "png": PNG, "stains": STAINS, "tiff": DEEP}
 
 
 def write_files(kind: str, folder: Path, config: Any) -> list[Any]:
