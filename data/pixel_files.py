@@ -1,6 +1,7 @@
 """Images of one shape in numbered .npy files, read as memory maps and never whole."""
 
 import functools
+import mmap
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from data.arrays import damage_named
 from data.faults import InputError
 
 FALLBACK_OPEN_FILES = 128
+# The system reads so much ahead by itself; what is larger it would read piece by piece, each waited for.
+READ_AHEAD_BYTES = 128 * 1024
 
 
 class PixelFiles:
@@ -35,7 +38,7 @@ class PixelFiles:
         self._files = [(path, *_header(path, image_shape, way_out)) for path in found]
         self._starts = np.cumsum([0, *(count for _, count, _ in self._files)])
         # Each map holds a file open, and a large cache has more files than a process may open.
-        self._mapped: Callable[[int], np.ndarray] = functools.lru_cache(maxsize=_open_files())(self._map)
+        self._mapped: Callable[[int], _Map] = functools.lru_cache(maxsize=_open_files())(self._map)
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
@@ -67,8 +70,12 @@ class PixelFiles:
         files = np.searchsorted(self._starts, rows, side="right") - 1
         offsets = rows - self._starts[files]
         images = np.empty((len(rows), *self.image_shape), dtype=np.uint8)
-        for position, (file, offset) in enumerate(zip(files.tolist(), offsets.tolist(), strict=True)):
-            images[position] = self._mapped(file)[offset]
+        places = list(zip(files.tolist(), offsets.tolist(), strict=True))
+        if np.prod(self.image_shape) > READ_AHEAD_BYTES:
+            for file, offset in places:
+                self._mapped(file).read_ahead(offset)
+        for position, (file, offset) in enumerate(places):
+            images[position] = self._mapped(file).images[offset]
         return images
 
     def location(self, row: int) -> tuple[Path, int]:
@@ -77,11 +84,30 @@ class PixelFiles:
         path, _, start = self._files[file]
         return path, start + (row - int(self._starts[file])) * int(np.prod(self.image_shape))
 
-    def _map(self, file: int) -> np.ndarray:
+    def _map(self, file: int) -> "_Map":
         path, count, start = self._files[file]
-        shape = (count, *self.image_shape)
-        # A plain array over the map: indexing a np.memmap itself costs several times as much.
-        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape))
+        return _Map(path, (count, *self.image_shape), start)
+
+
+class _Map:
+    """A file's pixels as a map of the system's pages: `images` (n, H, W, C) uint8, read-only.
+
+    A plain array, because indexing a np.memmap costs several times as much.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], start: int) -> None:
+        with path.open("rb") as file:
+            self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._start, self._size = start, int(np.prod(shape[1:]))
+        values = np.frombuffer(self._pages, dtype=np.uint8, count=shape[0] * self._size, offset=start)
+        self.images = values.reshape(shape)
+
+    def read_ahead(self, image: int) -> None:
+        """Have the system begin to read an image, and not wait for it."""
+        if hasattr(mmap, "MADV_WILLNEED"):
+            first = self._start + image * self._size
+            page = first - first % mmap.PAGESIZE
+            self._pages.madvise(mmap.MADV_WILLNEED, page, first + self._size - page)
 
 
 class BucketFiles:

@@ -94,6 +94,14 @@ def test_rows_equal_the_prepared_images(tmp_path, paths):
     assert not files.partial_dir(tmp_path / "cache").exists()
 
 
+def test_reading_ahead_changes_no_pixel(tmp_path, paths, monkeypatch):
+    write(tmp_path / "cache", paths)
+    rows = np.array([10, 0, 5, 5, 3, 4, 8])
+    plain = open_cache(tmp_path / "cache").gather(rows)
+    monkeypatch.setattr(pixel_files, "READ_AHEAD_BYTES", 0)
+    np.testing.assert_array_equal(open_cache(tmp_path / "cache").gather(rows), plain)
+
+
 def test_description_counts_and_statistics(tmp_path, paths):
     write(tmp_path / "cache", paths, folds=False)
     cache = open_cache(tmp_path / "cache")
