@@ -1,5 +1,8 @@
 """Make new training images for the rare classes, into augmented/TAG of a cache. Edit the header, or override it:
-python augment.py --cache_dir cache/cells-128 --method balance --plan_only"""
+python augment.py --cache_dir cache/cells-128 --method balance --plan_only
+
+A core turns 410 images of 256 x 256 a second by any angle, 10,900 by quarters (bench/RESULTS.md).
+"""
 
 import re
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Prints the figures of every split and every class, with 95 % intervals, and writes a report (index.html), metrics.json,
 per_class.csv and charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of
 labels, these are figures of the cache's classes; each level has a row of its own. Other runs on the same images are set
-beside it: --compare_with runs/other
+beside it: --compare_with runs/other. 100,000 images of 29 classes take 26 s (bench/RESULTS.md).
 """
 
 from dataclasses import dataclass

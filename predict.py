@@ -4,6 +4,8 @@ Writes predictions.csv with a row an image: Id, the ids of the predicted classes
 class; predictions.html, a page to look at them; and predictions.csv.json, which says what made them. format="challenge"
 writes Id,Predicted only, in the order of sample_file. A run over a tree of labels adds a column parents, and their
 scores; its class ids are those of the cache.
+
+Two cores predict 623 images of 640 x 480 by a CNN in 6 s, without the page; 4 of them load Keras.
 """
 
 from dataclasses import dataclass

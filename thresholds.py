@@ -3,7 +3,7 @@
 A class is predicted where its score is at or above its threshold. Prints what the thresholds reach on the rows that
 chose them, and what they are worth on rows that did not. Writes thresholds.json and thresholds.png into the run's
 folder; evaluate.py and predict.py read the first there. It may be edited by hand, and is then replaced only with
---overwrite.
+--overwrite. A million images of 29 classes take 1.5 s (bench/RESULTS.md).
 """
 
 from dataclasses import dataclass
