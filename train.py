@@ -54,9 +54,7 @@ class Config:
     clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
     ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
     accumulation: PositiveInt = 1  # batches whose gradients make one step
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = (
-        "float32"  # half precision: on a GPU, or bfloat16 on a CPU that has it
-    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # half: on GPUs, some CPUs bfloat16
     prior_bias: bool = True  # start the last layer's biases at what the classes' rates ask for
     patience: NonNegativeInt = 8  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-INTERVAL = 0.2  # seconds between looks
+INTERVAL, FIRST_INTERVAL = 0.2, 0.01  # seconds between looks, and between those of the first second
 
 
 @dataclass
@@ -69,12 +69,13 @@ class Watched:
             raise RuntimeError(self._said.read())
 
     def _watch(self) -> None:
+        start = time.monotonic()
         while self.process.poll() is None:
             own, *others = map(_memory, _family(self.process.pid))
             self.peak.main = max(self.peak.main, own[0])
             self.peak.anonymous = max(self.peak.anonymous, own[0] + sum(each[0] for each in others))
             self.peak.resident = max(self.peak.resident, own[1] + sum(each[1] for each in others))
-            time.sleep(INTERVAL)
+            time.sleep(FIRST_INTERVAL if time.monotonic() - start < 1 else INTERVAL)
 
 
 def _family(process: int) -> list[int]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -253,5 +254,9 @@ def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path)
 def test_training_that_diverges_is_said_in_a_line(made_cache, called, tmp_path):
     refused = called("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--epochs", 1,
                     "--learning_rate", "1e30", fails=True)  # fmt: skip
-    assert "error: epoch 1, step 2 of 2: the loss is no longer finite: training diverged" in refused
+    # Which of the two comes first depends on the processor.
+    found = re.search(
+        r"error: epoch \d, step \d of 2: the (loss is|weights are) no longer finite: training div", refused
+    )
+    assert found, refused
     assert not list((tmp_path / "run").glob("checkpoint/state-*"))
