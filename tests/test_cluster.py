@@ -28,7 +28,8 @@ def scheduler(tmp_path_factory):
     started += [
         subprocess.Popen([*worker, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"], **quiet) for _ in range(2)
     ]
-    wait_for(address.exists)
+    # The scheduler opens its file before it writes into it.
+    wait_for(lambda: address.exists() and address.read_text().rstrip().endswith("}"))
     yield json.loads(address.read_text())["address"], started
     for process in started:
         with contextlib.suppress(ProcessLookupError):
