@@ -145,6 +145,7 @@ def train(config: Config, session) -> None:
     from loss_formulas.smoothing import smoothed
     from training import any_size, devices, distribution, fitting, loss_setup, phases, priors, resuming, start_from
     from training.checkpoint import Checkpoints
+    from training.fused import fused_normalization
 
     phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
@@ -177,9 +178,10 @@ def train(config: Config, session) -> None:
     described = {"cache": cache.meta, "scaling": standard, "shown_rates": shown, "warnings": warnings}
     described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
     session.begin({**header.record(config), **described})
-    fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
-    show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
-    fitting.store_scores(config, fitted.images, rows, fitted.model)
+    with fused_normalization(model):
+        fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
+        show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+        fitting.store_scores(config, fitted.images, rows, fitted.model)
     with distribution.alone(model) as whole:
         models.with_probabilities(whole).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
