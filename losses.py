@@ -8,7 +8,7 @@ many are known.
 from collections.abc import Callable, Sequence
 
 from loss_formulas.base import ElementLoss, LabelLoss, SumOfLosses
-from loss_formulas.by_batch import Lovasz, SoftF1, TwoWay
+from loss_formulas.by_batch import BceSoftF1, Lovasz, SoftF1, TwoWay
 from loss_formulas.by_label import (
     Asymmetric,
     BinaryCrossEntropy,
@@ -29,6 +29,7 @@ LOSSES: dict[str, Callable[..., LabelLoss]] = {
     "two_way": TwoWay,
     "soft_f1": SoftF1,
     "lovasz": Lovasz,
+    "bce_soft_f1": BceSoftF1,
 }
 
 

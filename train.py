@@ -13,7 +13,8 @@ from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, Pos
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
 
 Loss = Literal[
-    "bce", "weighted_bce", "focal", "asymmetric", "distribution_balanced", "two_way", "soft_f1", "lovasz",
+    "bce_soft_f1", "bce", "weighted_bce", "focal", "asymmetric", "distribution_balanced", "two_way", "soft_f1",
+    "lovasz",
 ]  # fmt: skip
 
 Operation = Literal[
@@ -25,7 +26,7 @@ Operation = Literal[
 @dataclass(frozen=True)
 class Config:
     cache_dir: Path = Path("cache/cells-128")  # written by preprocess.py
-    run_dir: Path = Path("runs/cnn")  # the folder of this run, made here
+    run_dir: Path = Path("runs/residual")  # the folder of this run, made here
     seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
     resume: bool = False  # go on where training stopped; harmless where nothing is there yet, or all is done
@@ -37,26 +38,26 @@ class Config:
     negatives: NonNegativeFloat = 3.0  # part of the classes: images without any shown for one with a class; 0: all
     fold: NonNegativeInt | None = None  # the fold that is val; in a cache without test rows it is test, the next val
     start_from: Path | None = None  # an earlier run whose weights are the start; its classes may differ
-    model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone", "hierarchical"] = "cnn"  # see docs/models.md
-    loss: Loss = "weighted_bce"  # see docs/losses.md
-    extra_losses: tuple[str, ...] = ()  # added to it with coefficients, such as soft_f1:0.5
+    model: Literal["cnn", "vgg16", "resnet50", "residual", "backbone", "hierarchical"] = "residual"  # docs/models.md
+    loss: Loss = "bce_soft_f1"  # see docs/losses.md
+    extra_losses: tuple[str, ...] = ()  # added to it with coefficients, such as lovasz:0.5
     label_smoothing: Fraction = 0.0  # share of each known label that is spread evenly over yes and no
     augmented: tuple[str, ...] = ()  # tags of sets that augment.py made, trained on as well
     epochs: PositiveInt = 30  # passes over the training images, at most
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
     batch_size: PositiveInt = 32  # images a step
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd has Nesterov momentum
-    learning_rate: PositiveFloat = 0.001  # the highest of the schedule; vgg16 wants 0.0001
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"  # of the learning rate over all epochs
-    warmup_fraction: Fraction = 0.0  # of all steps, in which the learning rate rises; one_cycle wants 0.3
-    weight_decay: NonNegativeFloat = 0.0  # decoupled, not on biases and norms; adamw wants 0.01 to 0.1
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"  # sgd has Nesterov momentum
+    learning_rate: NonNegativeFloat = 0.0  # the highest of the schedule; 0: what suits the model, see docs/models.md
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"  # of the learning rate over all epochs
+    warmup_fraction: Fraction = 0.3  # of all steps, in which the learning rate rises
+    weight_decay: NonNegativeFloat = 0.05  # decoupled, not on biases and norms; sgd wants 0.0005
     momentum: Fraction = 0.9  # of sgd
     clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
     ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
     accumulation: PositiveInt = 1  # batches whose gradients make one step
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # half: on GPUs, some CPUs bfloat16
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"  # bfloat16 if computed
     prior_bias: bool = True  # start the last layer's biases at what the classes' rates ask for
-    patience: NonNegativeInt = 8  # epochs without a better validation mAP before training stops; 0: never
+    patience: NonNegativeInt = 0  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
     sampling: Literal["all", "repeat_factors", "class_aware", "balance"] = "all"  # how often an epoch shows an image
@@ -81,6 +82,7 @@ class Config:
     rebalance_mu: NonNegativeFloat = 0.2  # distribution_balanced: where they rise
     tolerance_bias: NonNegativeFloat = 0.05  # distribution_balanced: bias of rare classes' logits
     tolerance_scale: PositiveFloat = 5.0  # distribution_balanced: how gently negatives far below 0 are pushed
+    soft_f1_share: PositiveFloat = 0.5  # bce_soft_f1: coefficient of soft_f1 beside that of bce, 1
     temperature: PositiveFloat = 4.0  # two_way: the higher, the more all positives count and not the lowest alone
     batch_norm: bool = False  # cnn, vgg16: batch normalisation behind each convolution
     global_pooling: bool = False  # cnn, vgg16: average over places instead of flattening
@@ -146,6 +148,7 @@ def train(config: Config, session) -> None:
     from training import any_size, devices, distribution, fitting, loss_setup, phases, priors, resuming, start_from
     from training.checkpoint import Checkpoints
     from training.fused import fused_normalization
+    from training.optimizers import learning_rate_words
 
     phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
@@ -162,7 +165,7 @@ def train(config: Config, session) -> None:
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     for text in [
         *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache),
-        *devices.words(config.precision), *loss_setup.words(config),
+        *devices.words(config.precision), *learning_rate_words(config), *loss_setup.words(config),
     ]:  # fmt: skip
         print(text)
     show_cost(config, model, any_size.largest_shape(config, cache))

@@ -6,6 +6,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 CELL_DATA=${CELL_DATA:-../shared/data}
 
+# What each experiment changes one thing of, whatever the header of train.py says today: the CNN, Adam at one rate, all
+# images once an epoch, turned and flipped.
+BASE=(--model cnn --loss weighted_bce --class_weights sqrt_inverse --extra_losses --batch_size 32 --optimizer adam
+    --learning_rate 0.001 --schedule constant --warmup_fraction 0 --weight_decay 0 --ema 0 --precision float32
+    --sampling all --operations quarter_turns flips --score_views one --dropout 0.3)
+
+# In place of BASE's network and optimizer, where a stronger and steadier one shows differences better.
+RESIDUAL=(--model residual --loss bce --optimizer adamw --weight_decay 0.05 --learning_rate 0.003 --schedule one_cycle
+    --warmup_fraction 0.3 --ema 0.99 --precision mixed_bfloat16)
+
 prepared() {  # cache, images, labels, classes, options of preprocess.py: makes the cache, unless it is there
     [ -d "$1" ] && return
     python preprocess.py --image_dir "$2" --labels_csv "$3" --classes_file "$4" --cache_dir "$1" --size "$SIZE" "${@:5}"
@@ -17,8 +27,8 @@ made() {  # cache, images, labels, options of data.synthetic: makes the images a
     prepared "$1" "$2" "$3" "$(dirname "$3")/classes.txt"
 }
 
-trained() {  # cache, run, options of train.py
-    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 "${@:3}"
+trained() {  # cache, run, options of train.py beside or in place of those of BASE
+    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 "${BASE[@]}" "${@:3}"
 }
 
 judged() {  # runs: thresholds tuned on val, and the figures on test
@@ -37,4 +47,16 @@ judge() {  # cache, run, options of train.py: trained and judged, unless it has 
     echo "== $2"
     trained "$@" | grep "^Validation mAP"
     judged "$2"
+}
+
+weighted_by_hand() {  # cache, CSV to write: a positive counts 1 in the largest classes, 4 in those below 300 training
+    # images, 10 below 100
+    python - "$1/cache.json" > "$2" <<'PYTHON'
+import json, sys
+
+print("class,positive,negative")
+cache = json.load(open(sys.argv[1], encoding="utf-8"))
+for name, images in zip(cache["class_names"], cache["counts"]["train"]["positives"], strict=True):
+    print(f'"{name}",{10 if images < 100 else 4 if images < 300 else 1},1')
+PYTHON
 }

@@ -22,15 +22,7 @@ SIZE=$SMALL
 prepared "$WORK/small" "$WORK/images" "$WORK/labels.csv" "$WORK/classes.txt"
 [ -d "$WORK/small/augmented/rotate_rare" ] ||
     python augment.py --cache_dir "$WORK/small" --method rotate_rare --rare_below 50
-# By hand: a positive counts 1 in the largest classes, 4 in those below 300 training images, 10 below 100.
-python - "$WORK/small/cache.json" > "$WORK/weights.csv" <<'PYTHON'
-import json, sys
-
-print("class,positive,negative")
-cache = json.load(open(sys.argv[1], encoding="utf-8"))
-for name, images in zip(cache["class_names"], cache["counts"]["train"]["positives"], strict=True):
-    print(f'"{name}",{10 if images < 100 else 4 if images < 300 else 1},1')
-PYTHON
+weighted_by_hand "$WORK/small" "$WORK/weights.csv"
 
 ROTATED=(--augmented rotate_rare)
 WEIGHTED=(--loss weighted_bce --class_weights by_hand --weights_csv "$WORK/weights.csv")

@@ -15,7 +15,7 @@ RUNS=$WORK/runs
 
 made "$CACHE" "$WORK/images" "$WORK/labels.csv"
 for SEED in $SEEDS; do
-    USUAL=(--seed "$SEED" --epochs "$EPOCHS" --model residual --loss bce)
+    USUAL=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
     judge "$CACHE" "$RUNS/whole/$SEED" "${USUAL[@]}"
     judge "$CACHE" "$RUNS/large_classes/$SEED" "${USUAL[@]}" --classes large
     judge "$CACHE" "$RUNS/small_classes/$SEED" "${USUAL[@]}" --classes small

@@ -25,10 +25,10 @@ prepared "$WORK/shapes" "$WORK/images" "$WORK/labels.csv" "$WORK/classes.txt" --
 STRETCHED=$WORK/cache-$SIZE
 
 for SEED in $SEEDS; do
-    USUAL=(--seed "$SEED" --epochs "$EPOCHS" --model residual --loss bce)
+    USUAL=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
     for EDGE in $SIZES; do
         judge "$WORK/cache-$EDGE" "$RUNS/stretched_$EDGE/$SEED" "${USUAL[@]}"
-        judge "$WORK/cache-$EDGE" "$RUNS/cnn_$EDGE/$SEED" "${USUAL[@]}" --model cnn
+        judge "$WORK/cache-$EDGE" "$RUNS/cnn_$EDGE/$SEED" --loss bce --seed "$SEED" --epochs "$EPOCHS"
     done
     judge "$WORK/shapes" "$RUNS/shapes/$SEED" "${USUAL[@]}"
     judge "$WORK/shapes" "$RUNS/shapes_pyramid/$SEED" "${USUAL[@]}" --pyramid_levels 1 2 4

@@ -97,7 +97,8 @@ class SumOfLosses(LabelLoss):
         for coefficient, loss in parts:
             if not np.isfinite(coefficient) or coefficient <= 0:
                 raise ValueError(f"the coefficient of {loss.name} must be a number above 0, not {coefficient}")
-        self._parts = list(parts)
+        # A sum within a sum is taken apart, so that what asks for the parts finds formulas.
+        self._parts = [(outer * inner, part) for outer, loss in parts for inner, part in loss.parts()]
         self.soft_labels = all(loss.soft_labels for _, loss in parts)
 
     def parts(self) -> list[tuple[float, LabelLoss]]:

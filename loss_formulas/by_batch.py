@@ -6,7 +6,8 @@ the batch size, and rare classes are seen in few batches; a sum with `bce` gives
 
 from keras import ops
 
-from loss_formulas.base import LabelLoss, checked
+from loss_formulas.base import LabelLoss, SumOfLosses, checked
+from loss_formulas.by_label import BinaryCrossEntropy
 
 NOTHING = -1e9  # a logit that no exponential sees, and an error that comes last in any order
 
@@ -64,6 +65,22 @@ class SoftF1(LabelLoss):
         found = ops.sum(labels * predicted, axis=0)
         f1 = 2.0 * found / ops.maximum(positives + ops.sum(predicted, axis=0), 1e-7)
         return mean_where(positives > 0, 1.0 - f1)
+
+
+class BceSoftF1(SumOfLosses):
+    """Binary cross-entropy, which ranks and whose scores are probabilities, and a share of `SoftF1`, by which rare
+    classes weigh as much as large ones.
+
+    Args:
+        soft_f1_share: coefficient of `SoftF1`.
+
+    Raises:
+        ValueError: it is not a number above 0.
+    """
+
+    def __init__(self, soft_f1_share: float = 0.5) -> None:
+        super().__init__([(1.0, BinaryCrossEntropy()), (soft_f1_share, SoftF1())])
+        self.name = "bce_soft_f1"
 
 
 class Lovasz(LabelLoss):

@@ -64,7 +64,10 @@ def has_gpu() -> bool:
 
 
 def computes_bfloat16() -> bool:
-    """Whether TensorFlow finds arithmetic in bfloat16 in this processor; Linux says so of x86 alone."""
+    """Whether the backend finds arithmetic in bfloat16: in a GPU of NVIDIA's compute capability 8 or more, or in this
+    processor, of which Linux says so of x86 alone."""
+    if has_gpu():
+        return _compute_capability() >= 8
     try:
         flags = PROCESSOR.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -72,16 +75,34 @@ def computes_bfloat16() -> bool:
     return keras.backend.backend() == "tensorflow" and any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
 
 
+def _compute_capability() -> float:
+    """That of the first GPU, 0 where it has none, as those of other makers."""
+    try:
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow
+
+            gpu = tensorflow.config.list_physical_devices("GPU")[0]
+            major, minor = tensorflow.config.experimental.get_device_details(gpu)["compute_capability"]
+            return major + minor / 10
+        import jax
+
+        return float(jax.devices()[0].compute_capability)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0.0
+
+
 def dtype_policy(precision: str) -> str:
     """The precision, or float32 where half of it brings nothing: on a CPU that has to convert each number, the CNN ran
-    at half its speed."""
+    at half its speed. `auto` is bfloat16 where the device computes in it, which keeps float32's range."""
+    if precision == "auto":
+        return "mixed_bfloat16" if computes_bfloat16() else "float32"
     helps = has_gpu() or (precision == "mixed_bfloat16" and computes_bfloat16())
     return precision if helps else "float32"
 
 
 def words(precision: str) -> list[str]:
     """What a user should know of the precision, in lines."""
-    if dtype_policy(precision) == precision:
+    if precision == "auto" or dtype_policy(precision) == precision:
         return []
     return [f"precision = {precision} is left off, as no GPU is seen and this CPU gains nothing by it: float32 is used"]
 

@@ -96,7 +96,7 @@ def _optimizer(config: Any, phase: Phase, batches: int) -> keras.optimizers.Opti
     # A step of the optimizer takes the gradients of several batches where they are accumulated.
     total = max(1, batches // config.accumulation)
     try:
-        highest = config.learning_rate * phase.factor
+        highest = optimizers.highest_rate(config) * phase.factor
         rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction)
         return optimizers.build(
             config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,

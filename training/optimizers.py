@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules by name."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import ops
@@ -9,6 +9,16 @@ from keras import ops
 Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 START, END = 25.0, 1e4  # one_cycle begins at the peak / START and ends at that / END (Smith and Topin 2019)
+LEARNING_RATES = {  # what trains → the highest rate of adam and adamw, and of sgd, at a batch of 32; docs/models.md
+    "cnn": (0.001, 0.05),
+    "residual": (0.003, 0.05),
+    "vgg16": (0.0001, 0.005),
+    "resnet50": (0.001, 0.05),
+    "backbone": (0.001, 0.05),
+    "head": (0.001, 0.1),
+    "last_stage": (0.0003, 0.005),
+    "all": (0.0001, 0.001),
+}
 UNDECAYED = ("bias", "gamma", "beta")  # weight decay pulls weights to 0, which is no sensible place for these
 
 
@@ -44,6 +54,25 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
             "peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps,
             "start": self.start, "end": self.end,
         }  # fmt: skip
+
+
+def highest_rate(config: Any) -> float:
+    """The header's `learning_rate`, or where that is 0 what suits the model, the weights it starts from and the
+    optimizer, from `LEARNING_RATES`."""
+    if config.learning_rate:
+        return config.learning_rate
+    model = config.extractor if config.model == "hierarchical" else config.model
+    trains = model
+    if model in ("resnet50", "backbone") and config.weights != "none":
+        trains = "head" if config.head_epochs else config.trainable
+    return LEARNING_RATES[trains][config.optimizer == "sgd"]
+
+
+def learning_rate_words(config: Any) -> list[str]:
+    """The learning rate, in a line, where the header leaves it to the model."""
+    if config.learning_rate:
+        return []
+    return [f"Learning rate: {highest_rate(config):g} at its highest, what suits {config.model} and {config.optimizer}"]
 
 
 def schedule(name: str, learning_rate: float, total_steps: int, warmup: float) -> float | WarmedUp:

@@ -104,6 +104,11 @@ def soft_f1(y, x):
     return 1 - 2 * hits / (2 * hits + false + missed)
 
 
+def bce_soft_f1(share):
+    bce, f1 = two_sided(lambda x, k: log_loss(x), lambda x, k: log_loss(-x)), over_classes(soft_f1)
+    return lambda labels, x: bce(labels, x) + share * f1(labels, x)
+
+
 def lovasz(y, x):
     def extension(members):
         """The Lovász extension of the Jaccard loss that mistakes on a set of rows make, at the hinge errors."""
@@ -141,6 +146,8 @@ CASES = {
     "two_way, cold": ("two_way", {"temperature": 1.0}, two_way(1.0)),
     "soft_f1": ("soft_f1", {}, over_classes(soft_f1)),
     "lovasz": ("lovasz", {}, over_classes(lovasz)),
+    "bce_soft_f1": ("bce_soft_f1", {}, bce_soft_f1(0.5)),
+    "bce_soft_f1, another share": ("bce_soft_f1", {"soft_f1_share": 2.0}, bce_soft_f1(2.0)),
 }  # fmt: skip
 SOFT = [name for name, (loss, _, _) in CASES.items() if losses.LOSSES[loss].soft_labels]
 

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The recipe of train.py's header against the stock recipe (a CNN, Adam, binary cross-entropy), against the best recipe of
+# the work that this toolkit follows (that, with rare classes rotated and the loss weighted by hand), and against itself
+# without each of its parts. On made images with the challenge's label rows, over seeds, and on real red blood cells, over
+# five folds. Thresholds tuned on val, judged on test. Goes on where it stopped. WORK names the folder, CELL_DATA that of
+# the real sets; COUNT, SIZE, STEPS, EPOCHS, RBC_SIZE, RBC_EPOCHS the size, SEEDS and FOLDS the repeats, SETS the sets,
+# RECIPES the recipes.
+# shellcheck source=experiments/common.sh
+. "$(dirname "$0")/common.sh"
+
+WORK=${WORK:-runs/recipe}
+COUNT=${COUNT:-6000}
+SIZE=${SIZE:-64}
+STEPS=${STEPS:-100}       # between validations, on made images
+EPOCHS=${EPOCHS:-12}
+RBC_SIZE=${RBC_SIZE:-192}
+RBC_EPOCHS=${RBC_EPOCHS:-60}
+SEEDS=${SEEDS:-0 1 2}
+FOLDS=${FOLDS:-0 1 2 3 4}
+SETS=${SETS:-made rbc}
+RECIPES=${RECIPES:-stock original default without_residual without_soft_f1 without_adamw without_one_cycle
+    without_turns with_ema=0.99 with_score_views=dihedral with_sampling=repeat_factors with_mixing=mixup}
+
+options() {  # recipe: the options of train.py that it stands for, beside those of the header
+    case $1 in
+        stock | original) echo "${BASE[*]} --loss bce --operations" ;;
+        default) ;;
+        without_residual) echo "--model cnn" ;;
+        without_soft_f1) echo "--loss bce" ;;
+        without_adamw) echo "--optimizer adam --weight_decay 0" ;;
+        without_one_cycle) echo "--schedule constant --warmup_fraction 0" ;;
+        without_turns) echo "--operations" ;;
+        without_bfloat16) echo "--precision float32" ;;
+        with_*=*) echo "--${1#with_}" | tr = " " ;;
+        *) echo "no recipe $1" >&2; exit 1 ;;
+    esac
+}
+
+trained() {  # cache, run, options of train.py: the header's recipe but for these
+    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 "${@:3}"
+}
+
+case " $SETS " in *" made "*)
+    CACHE=$WORK/made_cache
+    made "$CACHE" "$WORK/made_images" "$WORK/made.csv" --label_rows "$CELL_DATA/hpa/train.csv"
+    weighted_by_hand "$CACHE" "$WORK/weights.csv"
+    [ -d "$CACHE/augmented/rotate_rare" ] ||
+        python augment.py --cache_dir "$CACHE" --method rotate_rare --rare_below 50
+    for SEED in $SEEDS; do
+        for RECIPE in $RECIPES; do
+            OTHER=
+            [ "$RECIPE" = original ] && OTHER="--augmented rotate_rare --loss weighted_bce --class_weights by_hand
+                --weights_csv $WORK/weights.csv"
+            # shellcheck disable=SC2046,SC2086  # options are words
+            judge "$CACHE" "$WORK/made/$RECIPE/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" \
+                $(options "$RECIPE") $OTHER
+        done
+    done ;;
+esac
+case " $SETS " in *" rbc "*)
+    SIZE=$RBC_SIZE
+    RBC=$CELL_DATA/chula_rbc12
+    prepared "$WORK/rbc_cache" "$RBC/images" "$RBC/labels.csv" "$RBC/classes.txt" --folds 5 --test_fraction 0
+    for FOLD in $FOLDS; do
+        for RECIPE in $RECIPES; do
+            [ "$RECIPE" = original ] && continue  # images turned beforehand know nothing of folds
+            # shellcheck disable=SC2046
+            judge "$WORK/rbc_cache" "$WORK/rbc/$RECIPE/$FOLD" --fold "$FOLD" --epochs "$RBC_EPOCHS" $(options "$RECIPE")
+        done
+    done ;;
+esac
+for NAME in $SETS; do
+    python experiments/methods_table.py "$WORK/$NAME" recipe mAP macro-F1 "subset accuracy" "macro-F1 at 0.5" \
+        "subset accuracy at 0.5" "F1 large" "F1 medium" "F1 small" ECE minutes
+done
