@@ -1,4 +1,4 @@
-"""Judge a run by its stored scores, at 0.5 and at the tuned thresholds: python evaluate.py --run_dirs runs/cnn
+"""Judge a run by its stored scores, at 0.5 and at the tuned thresholds: python evaluate.py --run_dirs runs/cells
 
 Prints the figures of every split and every class, with 95 % intervals, and writes a report (index.html), metrics.json,
 per_class.csv and charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
+    run_dirs: tuple[Path, ...] = (Path("runs/cells"),)  # a run that train.py finished, or several that are joined
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own
     output_dir: Path | None = None  # where the report goes; None: the folder report beside thresholds.json
     compare_with: tuple[Path, ...] = ()  # other runs, each judged on the images that it has in common with run_dirs

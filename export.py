@@ -1,4 +1,4 @@
-"""Write a run's model for use without this toolkit: python export.py --run_dirs runs/cnn --formats onnx saved_model
+"""Write a run's model for use without this toolkit: python export.py --run_dirs runs/cells --formats onnx saved_model
 
 Images go in as uint8, probabilities come out. The file says the classes, their thresholds and how pixels are to be
 prepared; docs/export.md classifies an image with it in ten lines. A CNN takes 6 s.
@@ -25,7 +25,7 @@ AGREEMENT = 1e-4  # greatest difference of two probabilities
 
 @dataclass(frozen=True)
 class Config:
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished; its cache is not needed
+    run_dirs: tuple[Path, ...] = (Path("runs/cells"),)  # a run that train.py finished; its cache is not needed
     formats: tuple[Literal["onnx", "saved_model"], ...] = ("onnx",)  # one file for many runtimes; TensorFlow's folder
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
     output_dir: Path | None = None  # where model.onnx and saved_model/ go; None: export/ in the run's folder

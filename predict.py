@@ -1,4 +1,4 @@
-"""Predict the classes of new images of any size with a run alone: python predict.py --run_dirs runs/cnn --image_dir new
+"""Predict the classes of new images of any size with a run: python predict.py --run_dirs runs/cells --image_dir new
 
 Writes predictions.csv with a row an image: Id, the ids of the predicted classes, their names, and the score of every
 class; predictions.html, a page to look at them; and predictions.csv.json, which says what made them. format="challenge"
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Config:
     image_dir: Path = Path("images")  # folder of the new images, subfolders included
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a finished run, or several that are joined; without their caches
+    run_dirs: tuple[Path, ...] = (Path("runs/cells"),)  # a finished run, or several, joined; without their caches
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own, or 0.5
     class_rates: Path | None = None  # CSV class,rate of the new images' classes, by which scores are corrected
     output_csv: Path | None = None  # what is written; None: predictions.csv beside thresholds.json

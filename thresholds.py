@@ -1,4 +1,4 @@
-"""Choose the threshold of each class on the validation scores of a run: python thresholds.py --run_dirs runs/cnn
+"""Choose the threshold of each class on the validation scores of a run: python thresholds.py --run_dirs runs/cells
 
 A class is predicted where its score is at or above its threshold. Prints what the thresholds reach on the rows that
 chose them, and what they are worth on rows that did not. Writes thresholds.json and thresholds.png into the run's
@@ -30,7 +30,7 @@ OF_METHODS = {"strength": "shrink", "folds": "cross_fit", "fixed_threshold": "fi
 
 @dataclass(frozen=True)
 class Config:
-    run_dirs: tuple[Path, ...] = (Path("runs/cnn"),)  # a run that train.py finished, or several that are joined
+    run_dirs: tuple[Path, ...] = (Path("runs/cells"),)  # a run that train.py finished, or several that are joined
     method: Method = "shrink"  # holds best on new images; the others: docs/evaluation.md
     objective: Objective = "macro_f1"  # what is to be highest, or of expected_cost lowest
     at_least_one: bool = False  # predict the most probable class where none passes, here and in later scripts

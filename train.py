@@ -26,7 +26,7 @@ Operation = Literal[
 @dataclass(frozen=True)
 class Config:
     cache_dir: Path = Path("cache/cells-128")  # written by preprocess.py
-    run_dir: Path = Path("runs/residual")  # the folder of this run, made here
+    run_dir: Path = Path("runs/cells")  # the folder of this run, made here
     seed: Seed = 0  # of initialisation, order and dropout
     overwrite: bool = False  # replace an earlier run in run_dir
     resume: bool = False  # go on where training stopped; harmless where nothing is there yet, or all is done

@@ -1,7 +1,7 @@
 """Draw docs/pictures/report.jpg: the report's page on a desk, and the images of a class on a phone in the dark.
 
 From the project's folder, after make demo, with requirements-dev.txt, chromium and chromium-driver installed:
-python -m experiments.report_picture demo/weighted_bce docs/pictures/report.jpg
+python -m experiments.report_picture demo/recipe docs/pictures/report.jpg
 """
 
 import argparse

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-TABLES = {"models": "experiments/models_table.py", "augmentation": "-"}  # the others share one
+TABLES = {"models": "experiments/models_table.py"}  # the others share one
 NOTES = '#!/usr/bin/env bash\necho "$*" >> "$NOTES"\nprintf "On 3 images\\nValidation mAP\\nelse\\n"\n'
 
 
@@ -29,11 +29,12 @@ def asked(script: str, folder: Path) -> list[str]:
 
 
 RUNS = {  # script → runs that it trains, and judgements
-    "augmentation": (11, 0),
+    "augmentation": (12, 12),
     "figure6": (8, 8),
     "losses": (6, 6),
     "models": (10, 9),
     "partition": (5, 7),
+    "recipe": (23, 23),
     "shapes": (14, 14),
 }
 
