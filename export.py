@@ -33,6 +33,7 @@ class Config:
 
 
 def main(config: Config) -> None:
+    import models
     import run_folder
     from data.faults import InputError
     from data.views import Views
@@ -48,7 +49,7 @@ def main(config: Config) -> None:
         if path.exists() and not config.overwrite:
             raise InputError(f"{path} exists; give --overwrite to replace it, or another --output_dir")
     described, source = description(run, config.thresholds_dir)
-    model = in_float32(run.load_model())
+    model = models.in_float32(run.load_model())
     print(f"{model.name}: {model.count_params():,} parameters, {len(run.class_names)} classes; thresholds: {source}")
     for name, path in paths.items():
         found = WRITERS[name][1](model, described, path)
@@ -92,21 +93,6 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
         "trained": made,
     }
     return described, source
-
-
-def in_float32(model: "keras.Model") -> "keras.Model":
-    """The model itself, or where it was trained in half precision a twin of the same weights without it."""
-    import keras
-
-    if all(layer.compute_dtype in ("float32", "uint8") for layer in model.layers):
-        return model
-
-    def plain(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    twin = keras.models.clone_model(model, clone_function=plain)
-    twin.set_weights(model.get_weights())
-    return twin
 
 
 def write_onnx(model: "keras.Model", described: dict[str, Any], path: Path) -> str:

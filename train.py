@@ -183,10 +183,12 @@ def train(config: Config, session) -> None:
     session.begin({**header.record(config), **described})
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
-        show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
-        fitting.store_scores(config, fitted.images, rows, fitted.model)
+    show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+    scored = models.in_float32(fitted.model)
+    with fused_normalization(scored):
+        fitting.store_scores(config, fitted.images, rows, scored)
     with distribution.alone(model) as whole:
-        models.with_probabilities(whole).save(config.run_dir / run_folder.MODEL)
+        models.with_probabilities(models.in_float32(whole)).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     Checkpoints(config.run_dir).clear()
 

@@ -14,7 +14,7 @@ BASE=(--model cnn --loss weighted_bce --class_weights sqrt_inverse --extra_losse
 
 # In place of BASE's network and optimizer, where a stronger and steadier one shows differences better.
 RESIDUAL=(--model residual --loss bce --optimizer adamw --weight_decay 0.05 --learning_rate 0.003 --schedule one_cycle
-    --warmup_fraction 0.3 --ema 0.99 --precision mixed_bfloat16)
+    --warmup_fraction 0.3 --precision auto)
 
 prepared() {  # cache, images, labels, classes, options of preprocess.py: makes the cache, unless it is there
     [ -d "$1" ] && return

@@ -26,10 +26,10 @@ weighted_by_hand "$WORK/small" "$WORK/weights.csv"
 
 ROTATED=(--augmented rotate_rare)
 WEIGHTED=(--loss weighted_bce --class_weights by_hand --weights_csv "$WORK/weights.csv")
-for SEED in $SEEDS; do
-    for MODEL in $MODELS; do
+for MODEL in $MODELS; do
+    for SEED in $SEEDS; do
         PLAIN=(--model "$MODEL" --loss bce --operations --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS")
-        [ "$MODEL" = vgg16 ] && PLAIN+=(--learning_rate 0.0001 --dense_units 512)
+        [ "$MODEL" = vgg16 ] && PLAIN+=(--learning_rate 0.0001 --dense_units 512 --precision auto)
         RUN=$WORK/runs/$MODEL
         judge "$WORK/large" "${RUN}_large/$SEED" "${PLAIN[@]}"
         judge "$WORK/small" "${RUN}_small/$SEED" "${PLAIN[@]}"

@@ -60,11 +60,22 @@ class SoftF1(LabelLoss):
         super().__init__("soft_f1")
 
     def value(self, labels, known, logits):
-        predicted = ops.sigmoid(logits) * known
+        each, present = self.of_classes(labels, known, logits, logits)
+        return ops.sum(each) / ops.maximum(ops.sum(present), 1.0)
+
+    def of_classes(self, labels, known, positive, negative):
+        """1 − F1 of each class, 0 where it has no positive, and 1 where it has one or 0: (K,) float32 each.
+
+        Args:
+            labels, known: as for `value`.
+            positive, negative: (N, K) logits by which a label is judged where it is there, and where it is not.
+        """
         positives = ops.sum(labels, axis=0)
-        found = ops.sum(labels * predicted, axis=0)
-        f1 = 2.0 * found / ops.maximum(positives + ops.sum(predicted, axis=0), 1e-7)
-        return mean_where(positives > 0, 1.0 - f1)
+        found = ops.sum(labels * ops.sigmoid(positive), axis=0)
+        wrong = ops.sum((known - labels) * ops.sigmoid(negative), axis=0)
+        f1 = 2.0 * found / ops.maximum(positives + found + wrong, 1e-7)
+        present = ops.cast(positives > 0, "float32")
+        return present * (1.0 - f1), present
 
 
 class BceSoftF1(SumOfLosses):

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from loss_formulas.base import ElementLoss, LabelLoss
+from loss_formulas.by_batch import SoftF1
 
 
 class LevelLoss(LabelLoss):
@@ -15,6 +16,7 @@ class LevelLoss(LabelLoss):
     (NeurIPS 2020): its probability is the highest of all nodes below it and its own, but where it is positive
     that maximum runs only over those that are positive as well. Else a wrong child could make a parent's loss small,
     and be raised for it. Any loss of each label by itself will do: `bce`, `weighted_bce`, `focal` and `asymmetric`.
+    `soft_f1` takes the scores of the same maxima, and the mean over a level's nodes that have a positive.
 
     Of shares, as mixed images have them, a node below counts as positive for one above if its share is no smaller.
 
@@ -25,11 +27,9 @@ class LevelLoss(LabelLoss):
         level_weights: a number of 0 or more a level, the tops first; empty for equal ones.
 
     Raises:
-        ValueError: the inner loss is not one of each label by itself; a level has no weight; or weights are negative,
-            not finite or all 0.
+        ValueError: the inner loss is neither one of each label by itself nor `soft_f1`; a level has no weight; or
+            weights are negative, not finite or all 0.
     """
-
-    by_label = True
 
     def __init__(
         self,
@@ -39,10 +39,12 @@ class LevelLoss(LabelLoss):
         level_weights: Sequence[float] = (),
     ) -> None:
         # One that weighs a label by the others of its row has no value for a node alone.
-        if getattr(type(inner), "elements", None) is not ElementLoss.elements:
+        by_element = getattr(type(inner), "elements", None) is ElementLoss.elements
+        if not (by_element or isinstance(inner, SoftF1)):
             raise ValueError(f"{inner.name} is not of each label by itself, so a tree cannot take it level by level")
         super().__init__(inner.name)
         self.inner, self.soft_labels, levels = inner, inner.soft_labels, np.asarray(levels)
+        self.by_label = by_element
         self.descendants = np.asarray(descendants, dtype=np.int32)
         depth = int(levels.max())
         weights = np.asarray(level_weights or (1.0,) * depth, dtype=np.float64)
@@ -57,13 +59,21 @@ class LevelLoss(LabelLoss):
         return self.inner
 
     def value(self, labels, known, logits):
-        each = self.elements(labels, logits) * known
-        sums, counts = ops.matmul(ops.sum(each, axis=0), self.members), ops.matmul(ops.sum(known, axis=0), self.members)
+        if self.by_label:
+            each, counted = ops.sum(self.elements(labels, logits) * known, axis=0), ops.sum(known, axis=0)
+        else:
+            each, counted = self.inner.of_classes(labels, known, *self.maxima(labels, logits))
+        sums, counts = ops.matmul(each, self.members), ops.matmul(counted, self.members)
         return ops.sum(self.weights * sums / ops.maximum(counts, 1.0))
 
     def elements(self, labels, logits):
         """The loss of each label: (N, M) from labels in 0..1, 0 where unknown, and unconstrained float32 logits."""
+        positive, anything = self.maxima(labels, logits)
+        return labels * self.inner.sides(positive)[0] + (1.0 - labels) * self.inner.sides(anything)[1]
+
+    def maxima(self, labels, logits):
+        """The logits by which a node is judged where it is positive, and where it is not: (N, M) each."""
         below = ops.take(logits, self.descendants, axis=1)
         explains = ops.take(labels, self.descendants, axis=1) >= labels[:, :, None]
         anything, positive = ops.max(below, axis=2), ops.max(ops.where(explains, below, below[:, :, :1]), axis=2)
-        return labels * self.inner.sides(positive)[0] + (1.0 - labels) * self.inner.sides(anything)[1]
+        return positive, anything

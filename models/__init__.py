@@ -106,6 +106,38 @@ def _builder(name: str) -> Callable[..., keras.Model]:
     return BUILDERS[name]
 
 
+def in_float32(model: keras.Model) -> keras.Model:
+    """The model itself, or where it computes in half precision a twin of the same weights that does not.
+
+    Half precision is for the speed of training; scores, and whoever uses the model later, on whatever machine, are to
+    have all digits.
+    """
+    config = model.get_config()
+    if not _plain(config):
+        return model
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # for layers that name none
+    try:
+        twin = type(model).from_config(config)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _plain(config) -> bool:
+    """Replace each policy of half precision within a configuration, and say whether there was one."""
+    found = False
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy" and config["config"]["name"].startswith("mixed_"):
+            config["config"]["name"], found = "float32", True
+        config = config.values()
+    if isinstance(config, list | tuple | type({}.values())):
+        for each in config:
+            found |= _plain(each)
+    return found
+
+
 def with_probabilities(model: keras.Model) -> keras.Model:
     """The same graph and weights with a sigmoid behind the logits: what `model.keras` holds."""
     probabilities = keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")(model.output)
