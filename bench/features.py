@@ -40,8 +40,9 @@ def main(config: Config) -> None:
         cache = made_cache(config, Path(folder))
         rows = {"train": cache.rows("train"), "val": cache.rows("val")}
         settings = dataclasses.replace(
-            train.Config(), batch_size=config.batch_size, epochs=config.epochs, patience=0, train_metrics_every=0
-        )
+            train.Config(), model="resnet50", trainable="head", batch_size=config.batch_size, epochs=config.epochs,
+            patience=0, train_metrics_every=0,
+        )  # fmt: skip
         inputs = Inputs(settings, cache, rows["train"])
         model = models.build(
             "resnet50", cache.image_shape, 28, mean=[128.0] * 3, std=[74.0] * 3, trainable="head", dropout=0.3

@@ -119,8 +119,9 @@ def trained(config: Config, cache: Path, run_dir: Path) -> tuple[float, Any]:
 
     timing = run_dir / "timing.csv"
     options = {
-        "cache_dir": cache, "run_dir": run_dir, "epochs": config.epochs + 1, "steps_per_epoch": config.steps,
-        "batch_size": config.batch_size, "seed": config.seed, "train_metrics_every": 0, "patience": 0,
+        "cache_dir": cache, "run_dir": run_dir, "model": "cnn", "epochs": config.epochs + 1,
+        "steps_per_epoch": config.steps, "batch_size": config.batch_size, "seed": config.seed,
+        "train_metrics_every": 0, "patience": 0,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     timing.unlink(missing_ok=True)

@@ -84,9 +84,9 @@ def run(*arguments: object) -> None:
 def options(config: Config, folder: Path) -> list[str]:
     """What train.py is given: all that is done again each epoch, and in threads."""
     given = {
-        "cache_dir": folder / "cache", "run_dir": folder / "run", "seed": config.seed, "batch_size": config.batch_size,
-        "epochs": 1_000_000, "patience": 0, "train_metrics_every": 1, "checkpoint_minutes": 0.01, "ema": 0.99,
-        "sampling": "repeat_factors", "mixing": "mixup", "workers": 2,
+        "cache_dir": folder / "cache", "run_dir": folder / "run", "seed": config.seed, "model": "cnn",
+        "batch_size": config.batch_size, "epochs": 1_000_000, "patience": 0, "train_metrics_every": 1,
+        "checkpoint_minutes": 0.01, "ema": 0.99, "sampling": "repeat_factors", "mixing": "mixup", "workers": 2,
     }  # fmt: skip
     operations = ["quarter_turns", "flips", "rotation", "brightness", "noise"]
     return [str(word) for name, value in given.items() for word in (f"--{name}", value)] + ["--operations", *operations]

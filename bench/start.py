@@ -54,7 +54,8 @@ def main(config: Config) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         cache = made_cache.write(Path(folder) / "cache", config.images, config.size, 28, config.seed)
-        trained = ["--cache_dir", cache, "--run_dir", Path(folder) / "run", "--batch_size", config.batch_size]
+        trained = ["--cache_dir", cache, "--run_dir", Path(folder) / "run", "--model", "cnn"]
+        trained += ["--batch_size", config.batch_size]
         starts = {f"{script} --help": [script, "--help"] for script in SCRIPTS}
         starts[KERAS] = ["-c", IMPORTED]
         starts[STEP] = ["-c", FIRST_STEP, *trained, "--overwrite"]

@@ -1,5 +1,6 @@
 """The contenders of bench/step.py, each of which trains the same network on one batch that stays in memory."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +48,8 @@ def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
     }
     shape = (settings["size"], settings["size"], 3)
     model = models.build(settings["model"], shape, settings["classes"], mean=[128.0] * 3, std=[74.0] * 3, **options)
-    optimizer = optimizers.build(defaults.optimizer, defaults.learning_rate)
+    rate = optimizers.highest_rate(dataclasses.replace(defaults, model=settings["model"]))
+    optimizer = optimizers.build(defaults.optimizer, rate, defaults.weight_decay)
     xla = devices.jit_compile(defaults.jit_compile) if settings["xla"] is None else settings["xla"]
     model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=xla)
     model.optimizer.build(model.trainable_variables)

@@ -15,7 +15,7 @@ from data.faults import InputError
 
 def trained(cache, run, **options):
     """Train in this process, as the script would."""
-    common = {"epochs": 1, "train_metrics_every": 0, "batch_size": 16}
+    common = {"model": "cnn", "precision": "float32", "epochs": 1, "train_metrics_every": 0, "batch_size": 16}
     train.main(dataclasses.replace(train.Config(cache_dir=cache, run_dir=run), **{**common, **options}))
     return run_folder.open_run(run)
 
@@ -70,6 +70,7 @@ def test_any_sizes_go_through_all_scripts(several_shapes, shell, tmp_path, capsy
 
     cache, run = open_cache(several_shapes / "cache"), tmp_path / "run"
     printed = shell("train.py", "--cache_dir", cache.directory, "--run_dir", run, "--epochs", 2, "--batch_size", 8,
+                    "--model", "cnn", "--precision", "float32",
                     "--pyramid_levels", 1, 2, "--train_scales", 1, 0.8, "--score_scales", 1, 1.5,
                     "--score_views", "flips",
                     "--train_metrics_every", 0, "--learning_rate", 0.003)  # fmt: skip

@@ -261,7 +261,10 @@ def test_two_parts_go_through_all_scripts(made_cache, made_set, tmp_path, monkey
     monkeypatch.setattr(charts, "draw", lambda *arguments: [])
     large, small = tmp_path / "large", tmp_path / "small"
     for part in (large, small):
-        train.main(train.Config(cache_dir=made_cache, run_dir=part, classes=(part.name,), epochs=1, negatives=1.0))
+        train.main(train.Config(
+            cache_dir=made_cache, run_dir=part, model="cnn", precision="float32", classes=(part.name,), epochs=1,
+            negatives=1.0,
+        ))  # fmt: skip
     printed = capsys.readouterr().out
     assert printed.count(" of 29 classes ") == 2 and "Images without any of these classes: " in printed
     for script in (thresholds, evaluate):

@@ -99,8 +99,9 @@ def test_a_copied_run_predicts_without_its_cache(made_cache, made_run, made_set,
 
 def test_the_same_seed_trains_the_same_weights_in_another_process(made_cache, made_run, shell, tmp_path):
     shell(
-        "train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "twin", "--epochs", 2, "--train_metrics_every", 2
-    )
+        "train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "twin", "--model", "cnn",
+        "--precision", "float32", "--epochs", 2, "--train_metrics_every", 2,
+    )  # fmt: skip
     assert (tmp_path / "twin" / "history.csv").read_bytes() == (made_run / "history.csv").read_bytes()
     twin, run = run_folder.open_run(tmp_path / "twin"), run_folder.open_run(made_run)
     np.testing.assert_array_equal(twin.scores("test").scores, run.scores("test").scores)
@@ -117,7 +118,8 @@ def test_each_script_names_the_next(made_cache, made_run, shell, tmp_path):
 
 
 def test_weights_by_hand_are_used_and_counted(made_cache, called, tmp_path):
-    common = ("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--class_weights", "by_hand")
+    common = ("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--loss", "weighted_bce",
+              "--class_weights", "by_hand")  # fmt: skip
     refused = called(*common, "--positive_weights", "1", "2", fails=True)
     assert refused.startswith("error: positive_weights: 2 weights, but ")
     assert not (tmp_path / "run").exists()
@@ -143,7 +145,7 @@ def test_a_users_mistake_is_one_clear_message(arguments, message, shell):
 
 def pipeline(**environment: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "SIZE": "16", "EPOCHS": "1", **environment}
+    environment = {**os.environ, "PATH": path, "SIZE": "32", "EPOCHS": "1", **environment}
     answer = subprocess.run(["bash", "pipeline.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
@@ -253,7 +255,8 @@ def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path)
 
 def test_training_that_diverges_is_said_in_a_line(made_cache, called, tmp_path):
     refused = called("train.py", "--cache_dir", made_cache, "--run_dir", tmp_path / "run", "--epochs", 1,
-                    "--learning_rate", "1e30", fails=True)  # fmt: skip
+                    "--learning_rate", "1e30", "--loss", "weighted_bce", "--optimizer", "adam", "--weight_decay", 0,
+                    "--schedule", "constant", "--warmup_fraction", 0, fails=True)  # fmt: skip
     # Which of the two comes first depends on the processor.
     found = re.search(
         r"error: epoch \d, step \d of 2: the (loss is|weights are) no longer finite: training div", refused

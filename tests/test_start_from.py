@@ -153,12 +153,13 @@ def test_a_run_remembers_what_was_warned_of_and_hands_it_on(made_run, made_cache
     monkeypatch.setattr(fitting, "fit", lambda *arguments: [])
     monkeypatch.setattr(train, "show_curves", lambda *arguments: None)
     monkeypatch.setattr(fitting, "store_scores", lambda *arguments: None)
-    train.main(train.Config(cache_dir=cache, run_dir=tmp_path / "second", start_from=made_run))
+    common = {"cache_dir": cache, "model": "cnn", "precision": "float32"}
+    train.main(train.Config(**common, run_dir=tmp_path / "second", start_from=made_run))
     second = run_folder.open_run(tmp_path / "second")
     assert len(second.warnings) == 1
     assert f"{made_run} was trained on 3 images that are val or test here" in second.warnings[0]
     # The second run itself saw no test image, but the weights that it began with did.
-    train.main(train.Config(cache_dir=cache, run_dir=tmp_path / "third", start_from=tmp_path / "second"))
+    train.main(train.Config(**common, run_dir=tmp_path / "third", start_from=tmp_path / "second"))
     third = run_folder.open_run(tmp_path / "third")
     assert third.warnings == [f"{tmp_path / 'second'}: {second.warnings[0]}"]
     assert run_folder.open_run(made_run).warnings == []

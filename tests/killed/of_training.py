@@ -33,8 +33,9 @@ def main(cache: Path, folder: Path, kills: int, seed: int) -> None:
     # The model is so small that tracing its graph would take most of the time.
     tensorflow.config.run_functions_eagerly(True)
     config = train.Config(
-        cache_dir=cache, run_dir=folder / "whole", epochs=2, batch_size=16, dropout=0.5, train_metrics_every=0,
-        optimizer="adamw", checkpoint_minutes=0.0001, jit_compile="off",
+        cache_dir=cache, run_dir=folder / "whole", model="cnn", loss="weighted_bce", epochs=2, batch_size=16,
+        optimizer="adamw", learning_rate=0.001, schedule="constant", warmup_fraction=0.0, weight_decay=0.0,
+        precision="float32", dropout=0.5, train_metrics_every=0, checkpoint_minutes=0.0001, jit_compile="off",
     )  # fmt: skip
     run = folder / "killed"
     resumed = dataclasses.replace(config, run_dir=run, resume=True)

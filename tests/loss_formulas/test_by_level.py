@@ -67,6 +67,41 @@ def test_value_and_gradient_are_the_papers(name, level_weights, batch, slopes):
     np.testing.assert_allclose(gradient, slope(*batch, *options), rtol=1e-4, atol=1e-6)
 
 
+def reference_f1(labels, logits, level_weights):
+    """1 − soft F1 of each node that has a positive, from the same maxima; means over the nodes of a level."""
+    h = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    total = 0.0
+    for level, weight in enumerate(level_weights, start=1):
+        found = []
+        for node in np.flatnonzero(TREE.levels == level):
+            below, hits, false, missed = np.flatnonzero(TREE.below[node]), 0.0, 0.0, 0.0
+            for row in np.flatnonzero(labels[:, node] != 255):
+                if labels[row, node] == 1:
+                    score = ((labels[row, below] == 1) * h[row, below]).max()
+                    hits, missed = hits + score, missed + 1 - score
+                else:
+                    false += h[row, below].max()
+            if (labels[:, node] == 1).any():
+                found.append(1 - 2 * hits / (2 * hits + false + missed))
+        total += weight * np.mean(found) if found else 0.0
+    return total / sum(level_weights)
+
+
+@pytest.mark.parametrize("level_weights", [(1.0, 1.0, 1.0), (0.5, 2.0, 1.0)])
+def test_soft_f1_takes_the_scores_of_the_same_maxima(level_weights, batch, slopes):
+    labels, logits = batch
+    loss = LevelLoss(losses.build("soft_f1"), **TREE.tables(), level_weights=level_weights)
+    found, gradient = slopes(loss, labels, logits)
+    assert found == pytest.approx(reference_f1(labels, logits, level_weights), rel=1e-5)
+    expected, wide = np.zeros(logits.shape), logits.astype(np.float64)
+    for place in np.ndindex(*logits.shape):
+        step = np.zeros(logits.shape)
+        step[place] = 1e-6
+        up, down = (reference_f1(labels, wide + sign * step, level_weights) for sign in (1, -1))
+        expected[place] = (up - down) / 2e-6
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
 def test_a_wrong_child_is_not_raised_for_its_parent():
     """The difference to the plain cross-entropy of the constrained logits."""
     labels = TREE.expanded(np.array([[1, 0, 0, 0, 0]], np.uint8))
@@ -109,7 +144,7 @@ def test_shares_count_as_positive_where_they_are_no_smaller(batch):
         ("bce", (0.0, 0.0, 0.0), "finite, 0 or more and not all 0"),
         ("bce", (1.0, -1.0, 1.0), "finite, 0 or more and not all 0"),
         ("two_way", (), "two_way is not of each label by itself"),
-        ("soft_f1", (), "soft_f1 is not of each label by itself"),
+        ("lovasz", (), "lovasz is not of each label by itself"),
     ],
 )
 def test_mistakes_are_said(inner, level_weights, message):

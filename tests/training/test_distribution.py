@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["--epochs", "2", "--batch_size", "8", "--steps_per_epoch", "3", "--train_metrics_every", "0",
-           "--optimizer", "adamw", "--ema", "0.9", "--batch_norm"]  # fmt: skip
+           "--model", "cnn", "--loss", "weighted_bce", "--precision", "float32",
+           "--optimizer", "adamw", "--learning_rate", "0.001", "--schedule", "constant", "--warmup_fraction", "0",
+           "--weight_decay", "0", "--ema", "0.9", "--batch_norm"]  # fmt: skip
 
 
 def start(run: Path, cache: Path, number: int, count: int, port: int, *more: str) -> subprocess.Popen:

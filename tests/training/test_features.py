@@ -20,7 +20,8 @@ from training.inputs import Inputs
 
 def config_of(cache_dir: Path, run_dir: Path, **options) -> train.Config:
     settings = {"model": "backbone", "backbone": "MobileNet", "trainable": "head", "epochs": 2, "batch_size": 16,
-                "train_metrics_every": 0, "jit_compile": "off", "dropout": 0.0}  # fmt: skip
+                "train_metrics_every": 0, "jit_compile": "off", "dropout": 0.0, "precision": "float32",
+                "learning_rate": 0.001, "schedule": "constant", "warmup_fraction": 0.0}  # fmt: skip
     return dataclasses.replace(train.Config(), cache_dir=cache_dir, run_dir=run_dir, **{**settings, **options})
 
 
@@ -104,8 +105,9 @@ def test_the_views_are_all_that_can_be_drawn(operations, views):
     assert {(each.mirror, each.turns) for each in drawn} == set(views)
 
 
-def test_a_head_trained_on_features_scores_as_the_saved_model_does(made_cache, tmp_path, monkeypatch):
-    config = config_of(made_cache, tmp_path / "run", head_units=8, learning_rate=0.01, epochs=3)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_head_trained_on_features_scores_as_the_saved_model_does(precision, made_cache, tmp_path, monkeypatch):
+    config = config_of(made_cache, tmp_path / "run", head_units=8, learning_rate=0.01, epochs=3, precision=precision)
     train.main(config)
     run, cache = run_folder.open_run(config.run_dir), open_cache(made_cache)
     model = run.load_model()
@@ -121,8 +123,7 @@ def test_a_head_trained_on_features_scores_as_the_saved_model_does(made_cache, t
 
     # Another run on the same frozen weights finds the features.
     monkeypatch.setattr(features, "score", refuses)
-    cache, rows, inputs, model, _ = parts(dataclasses.replace(config, seed=5, head_units=0))
-    features.Stored(config, cache, rows, inputs, model).batches()
+    train.main(dataclasses.replace(config, run_dir=tmp_path / "other", seed=5, head_units=0))
 
 
 def test_other_weights_have_other_features():

@@ -31,7 +31,9 @@ def build(tmp_path):
             expected=np.ones(10),
             counts=lambda: (positives, known.sum(0) - positives),
         )
-        return loss_setup.build(dataclasses.replace(train.Config(), **options), cache, inputs)
+        return loss_setup.build(
+            dataclasses.replace(train.Config(), **{"loss": "weighted_bce", **options}), cache, inputs
+        )
 
     return built
 
@@ -91,7 +93,7 @@ def test_class_weights_that_no_loss_reads_are_said():
     ]
     assert not loss_setup.words(dataclasses.replace(config, extra_losses=("weighted_bce:0.5",)))
     assert not loss_setup.words(train.Config(loss="bce"))
-    assert not loss_setup.words(train.Config(class_weights="balanced"))
+    assert not loss_setup.words(train.Config(loss="weighted_bce", class_weights="balanced"))
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow is known to gain by it")

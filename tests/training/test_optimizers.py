@@ -1,11 +1,13 @@
 """Schedules against their formulas in float64, and optimizers against a step by hand."""
 
 import math
+from typing import get_args, get_type_hints
 
 import keras
 import numpy as np
 import pytest
 
+import train
 from training import optimizers
 
 
@@ -81,3 +83,28 @@ def test_unknown_names_are_refused():
         optimizers.build("lion", 0.1)
     with pytest.raises(ValueError, match="unknown schedule 'step'"):
         optimizers.schedule("step", 0.1, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ({"learning_rate": 0.02, "model": "vgg16"}, 0.02),
+        ({"model": "residual"}, 0.003),
+        ({"model": "cnn", "optimizer": "adam"}, 0.001),
+        ({"model": "cnn", "optimizer": "sgd"}, 0.05),
+        ({"model": "hierarchical", "extractor": "vgg16"}, 0.0001),
+        ({"model": "resnet50"}, 0.001),
+        ({"model": "resnet50", "weights": "imagenet"}, 0.0001),
+        ({"model": "resnet50", "weights": "imagenet", "trainable": "last_stage"}, 0.0003),
+        ({"model": "backbone", "weights": "imagenet", "trainable": "all", "head_epochs": 2}, 0.001),
+    ],
+)
+def test_the_learning_rate_is_the_headers_or_what_suits_the_model(options, rate):
+    config = train.Config(**options)
+    assert optimizers.highest_rate(config) == rate
+    assert bool(optimizers.learning_rate_words(config)) == (config.learning_rate == 0)
+
+
+def test_every_model_has_a_learning_rate():
+    models = set(get_args(get_type_hints(train.Config)["model"])) - {"hierarchical"}
+    assert set(optimizers.LEARNING_RATES) == models | {"all", "last_stage", "head"}

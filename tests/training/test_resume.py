@@ -22,7 +22,11 @@ KILLED_AT = {  # where a kill may come: the method, and whether before or behind
     "a state is to be written": (checkpoint.Checkpoints, "save", "before"),
     "a state is written": (checkpoint.Checkpoints, "save", "behind"),
 }
-TOGETHER = {"epochs": 2, "batch_size": 16, "train_metrics_every": 0, "jit_compile": "off", "learning_rate": 0.01}
+TOGETHER = {
+    "model": "cnn", "loss": "weighted_bce", "optimizer": "adam", "learning_rate": 0.01, "schedule": "constant",
+    "warmup_fraction": 0.0, "weight_decay": 0.0, "precision": "float32", "epochs": 2, "batch_size": 16,
+    "train_metrics_every": 0, "jit_compile": "off",
+}  # fmt: skip
 CASES = {
     "dropout, batch norm, AdamW, averages, accumulation, mixing, sampling": {
         "batch_norm": True, "optimizer": "adamw", "weight_decay": 0.05, "ema": 0.9, "accumulation": 2,
