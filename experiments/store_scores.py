@@ -1,7 +1,8 @@
 """Keep what a row of RESULTS.md was reckoned from: python experiments/store_scores.py runs/partition/runs/whole
 
 Writes experiments/scores/METHOD.npz: for each repeat and for val and test the labels (N, K) uint8 and the scores (N, K)
-float32, and the share of positives among the training images of each class (K,). For runs on made images alone; other people's labels do not belong here.
+float32, and the share of positives among the training images of each class (K,). For runs on made images alone; other
+people's labels do not belong here.
 """
 
 import sys
