@@ -101,6 +101,7 @@ def made_cache(config: Config, folder):
 
     return Made(
         directory=folder, meta={"fingerprint": "made"}, image_shape=shape, ids=list(map(str, range(count))),
+        index=[{}] * count,
         labels=(rng.random((count, 28)) < 0.06).astype(np.uint8), gather=lambda rows: pixels[rows],
         rows=lambda split: np.arange(config.images) if split == "train" else np.arange(config.images, count),
     )  # fmt: skip

@@ -28,7 +28,7 @@ def batch(settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
-    """As train.py does it with its defaults and `--loss bce`."""
+    """As train.py does it with its defaults and `--loss bce`; in float32, as the others, unless told otherwise."""
     from training import memory
 
     memory.keep_freed_memory()
@@ -38,11 +38,12 @@ def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
     import models
     import train
     from training import devices, optimizers
+    from training.fused import fuse
 
     defaults = train.Config()
     keras.utils.set_random_seed(settings["seed"])
     devices.make_deterministic(defaults.deterministic, 0)
-    keras.mixed_precision.set_dtype_policy(settings["precision"] or devices.dtype_policy(defaults.precision))
+    keras.mixed_precision.set_dtype_policy(settings["precision"] or "float32")
     options = {
         each: getattr(defaults, each) for each in models.options_of(settings["model"]) if hasattr(defaults, each)
     }
@@ -53,6 +54,7 @@ def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
     xla = devices.jit_compile(defaults.jit_compile) if settings["xla"] is None else settings["xla"]
     model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=xla)
     model.optimizer.build(model.trainable_variables)
+    fuse(model)
     return trained(model, *batch(settings))
 
 

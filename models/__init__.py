@@ -131,6 +131,8 @@ def _plain(config) -> bool:
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy" and config["config"]["name"].startswith("mixed_"):
             config["config"]["name"], found = "float32", True
+        if config.get("dtype") in ("bfloat16", "float16"):  # of inputs, that a model cut in two has in its middle
+            config["dtype"], found = "float32", True
         config = config.values()
     if isinstance(config, list | tuple | type({}.values())):
         for each in config:

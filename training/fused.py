@@ -14,6 +14,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     rounding. It stands in for a layer for a while, see `fused_normalization`, and is never saved.
     """
 
+    stands_for = keras.layers.BatchNormalization
+
     def call(self, inputs, training=None, mask=None):
         """As Keras's, whose own code takes masked maps."""
         if mask is not None:
@@ -40,16 +42,25 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return found.y
 
 
-@contextmanager
-def fused_normalization(model: keras.Model) -> Iterator[None]:
-    """Within it the batch normalisations of a model run by the fused kernel; on other backends nothing changes.
+def fuse(model: keras.Model) -> list[keras.layers.Layer]:
+    """Let the batch normalisations of a model run by the fused kernel; on other backends nothing changes.
 
     Only layers of Keras's own class, over the last axis of (N, H, W, C), with its usual options, are taken; their
-    weights, names and configuration stay, so that what is saved is Keras's own layer.
+    weights, names and configuration stay.
+
+    Returns:
+        The layers that were taken.
     """
     taken = [layer for layer in model._flatten_layers() if _fits(layer)]
     for layer in taken:
         layer.__class__ = FusedBatchNormalization
+    return taken
+
+
+@contextmanager
+def fused_normalization(model: keras.Model) -> Iterator[None]:
+    """`fuse`, and at the end Keras's own layers again, so that these are saved."""
+    taken = fuse(model)
     try:
         yield
     finally:

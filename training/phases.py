@@ -133,8 +133,9 @@ def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase, state:
     print(f"{head.input_shape[1]:,} features a view, {len(stored.views)} views a training image: {stored.directory}")
     # The head's layers are the model's own.
     history = fitting.fit(config, stored.images, rows, batches, head, loss, phase, state)
-    # Other views than those that are stored need the pixels.
-    if Views(config.score_scales, config.score_views) != Views():
+    # Other views than those that are stored need the pixels, and so do scores in float32 where the features are not.
+    half = keras.config.dtype_policy().compute_dtype != "float32"
+    if half or Views(config.score_scales, config.score_views) != Views():
         return Fitted(history, cache, model)
     return Fitted(history, stored.images, head)
 
