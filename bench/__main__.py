@@ -23,6 +23,7 @@ BENCHES: dict[str, dict[str, str]] = {
     "tree_thresholds": {},
     "threshold_simulation": {},
     "losses": {},
+    "normalization": {},
     "inputs": {},
     "preprocess_memory": {},
     "scaling": {},
