@@ -47,10 +47,10 @@ class Config:
     steps_per_epoch: NonNegativeInt = 0  # steps between validations, which then count as epochs; 0: a whole pass
     batch_size: PositiveInt = 32  # images a step
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"  # sgd has Nesterov momentum
-    learning_rate: NonNegativeFloat = 0.0  # the highest of the schedule; 0: what suits the model, see docs/models.md
+    learning_rate: PositiveFloat | None = None  # the highest of the schedule; None: what suits, docs/models.md
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"  # of the learning rate over all epochs
     warmup_fraction: Fraction = 0.3  # of all steps, in which the learning rate rises
-    weight_decay: NonNegativeFloat = 0.05  # decoupled, not on biases and norms; sgd wants 0.0005
+    weight_decay: NonNegativeFloat | None = None  # decoupled, not on biases and norms; None: what suits
     momentum: Fraction = 0.9  # of sgd
     clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
     ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
@@ -148,7 +148,7 @@ def train(config: Config, session) -> None:
     from training import any_size, devices, distribution, fitting, loss_setup, phases, priors, resuming, start_from
     from training.checkpoint import Checkpoints
     from training.fused import fused_normalization
-    from training.optimizers import learning_rate_words
+    from training.optimizers import optimizer_words, resolved
 
     phases.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
@@ -156,7 +156,7 @@ def train(config: Config, session) -> None:
     warnings = start_from.images_seen(earlier, cache) if earlier else []
     keras.utils.set_random_seed(config.seed)
     threads = devices.make_deterministic(config.deterministic, session.threads)
-    keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
+    keras.mixed_precision.set_dtype_policy(devices.policy_of(config))
     # Weights are worth something only behind the scaling that they were trained with.
     scaling = start_from.scaling(earlier) if earlier else cache.meta
     standard = {"mean": scaling["mean"], "std": scaling["std"]}
@@ -165,7 +165,7 @@ def train(config: Config, session) -> None:
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     for text in [
         *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache),
-        *devices.words(config.precision), *learning_rate_words(config), *loss_setup.words(config),
+        *devices.words(config), *optimizer_words(config), *loss_setup.words(config),
     ]:  # fmt: skip
         print(text)
     show_cost(config, model, any_size.largest_shape(config, cache))
@@ -179,12 +179,16 @@ def train(config: Config, session) -> None:
     positives, negatives = inputs.counts()
     shown = (positives / (positives + negatives).clip(min=1e-9)).tolist()
     described = {"cache": cache.meta, "scaling": standard, "shown_rates": shown, "warnings": warnings}
+    # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
+    described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
     described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
     session.begin({**header.record(config), **described})
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
     scored = models.in_float32(fitted.model)
+    if scored is not fitted.model:
+        scored.compile(jit_compile=devices.jit_compile(config.jit_compile))
     with fused_normalization(scored):
         fitting.store_scores(config, fitted.images, rows, scored)
     with distribution.alone(model) as whole:
@@ -236,7 +240,7 @@ def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     from models.cost import cost
     from training import devices, memory
 
-    found = cost(model, 4 if devices.dtype_policy(config.precision) == "float32" else 2, image_shape)
+    found = cost(model, 4 if devices.policy_of(config) == "float32" else 2, image_shape)
     needed, there = found.memory(config.batch_size), memory.available()
     print(
         f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "

@@ -1,6 +1,5 @@
 """The contenders of bench/gpu.py: our training on JAX, and PyTorch's with the networks of timm."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +66,7 @@ def compiled(settings: dict[str, Any]) -> Any:
         options["backbone"] = "EfficientNetV2S"
     shape = (settings["size"], settings["size"], 3)
     model = models.build(name, shape, settings["classes"], mean=[127.5] * 3, std=[73.9] * 3, **options)
-    rate = optimizers.highest_rate(dataclasses.replace(defaults, model=name))
-    optimizer = optimizers.build(defaults.optimizer, rate, defaults.weight_decay)
+    optimizer = optimizers.build("adam", 0.001)
     model.compile(optimizer=optimizer, loss=losses.build("bce"), jit_compile=devices.jit_compile(defaults.jit_compile))
     return model
 

@@ -27,8 +27,11 @@ made() {  # cache, images, labels, options of data.synthetic: makes the images a
     prepared "$1" "$2" "$3" "$(dirname "$3")/classes.txt"
 }
 
-trained() {  # cache, run, options of train.py beside or in place of those of BASE
-    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 "${BASE[@]}" "${@:3}"
+USUAL=${BASE[*]}  # what each run is given, before its own options
+
+trained() {  # cache, run, options of train.py beside or in place of USUAL's
+    # shellcheck disable=SC2086  # options are words
+    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 $USUAL "${@:3}"
 }
 
 judged() {  # runs: thresholds tuned on val, and the figures on test

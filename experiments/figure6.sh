@@ -29,6 +29,7 @@ WEIGHTED=(--loss weighted_bce --class_weights by_hand --weights_csv "$WORK/weigh
 for MODEL in $MODELS; do
     for SEED in $SEEDS; do
         PLAIN=(--model "$MODEL" --loss bce --operations --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS")
+        # VGG16 takes an hour a run in float32; where the machine has bfloat16, that is another arithmetic than the CNN's.
         [ "$MODEL" = vgg16 ] && PLAIN+=(--learning_rate 0.0001 --dense_units 512 --precision auto)
         RUN=$WORK/runs/$MODEL
         judge "$WORK/large" "${RUN}_large/$SEED" "${PLAIN[@]}"

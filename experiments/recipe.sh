@@ -19,7 +19,7 @@ SEEDS=${SEEDS:-0 1 2}
 FOLDS=${FOLDS:-0 1 2 3 4}
 SETS=${SETS:-made rbc}
 RECIPES=${RECIPES:-stock original default without_residual without_soft_f1 without_adamw without_one_cycle
-    without_turns with_ema=0.99 with_score_views=dihedral with_sampling=repeat_factors with_mixing=mixup}
+    without_turns with_ema=0.99 with_score_views=dihedral}
 
 options() {  # recipe: the options of train.py that it stands for, beside those of the header
     case $1 in
@@ -36,9 +36,7 @@ options() {  # recipe: the options of train.py that it stands for, beside those 
     esac
 }
 
-trained() {  # cache, run, options of train.py: the header's recipe but for these
-    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 "${@:3}"
-}
+USUAL=  # the header's recipe
 
 case " $SETS " in *" made "*)
     CACHE=$WORK/made_cache
@@ -48,12 +46,11 @@ case " $SETS " in *" made "*)
         python augment.py --cache_dir "$CACHE" --method rotate_rare --rare_below 50
     for SEED in $SEEDS; do
         for RECIPE in $RECIPES; do
-            OTHER=
-            [ "$RECIPE" = original ] && OTHER="--augmented rotate_rare --loss weighted_bce --class_weights by_hand
+            WORDS=$(options "$RECIPE")
+            [ "$RECIPE" = original ] && WORDS="$WORDS --augmented rotate_rare --loss weighted_bce --class_weights by_hand
                 --weights_csv $WORK/weights.csv"
-            # shellcheck disable=SC2046,SC2086  # options are words
-            judge "$CACHE" "$WORK/made/$RECIPE/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" \
-                $(options "$RECIPE") $OTHER
+            # shellcheck disable=SC2086  # options are words
+            judge "$CACHE" "$WORK/made/$RECIPE/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" $WORDS
         done
     done ;;
 esac
@@ -64,8 +61,9 @@ case " $SETS " in *" rbc "*)
     for FOLD in $FOLDS; do
         for RECIPE in $RECIPES; do
             [ "$RECIPE" = original ] && continue  # images turned beforehand know nothing of folds
-            # shellcheck disable=SC2046
-            judge "$WORK/rbc_cache" "$WORK/rbc/$RECIPE/$FOLD" --fold "$FOLD" --epochs "$RBC_EPOCHS" $(options "$RECIPE")
+            WORDS=$(options "$RECIPE")
+            # shellcheck disable=SC2086
+            judge "$WORK/rbc_cache" "$WORK/rbc/$RECIPE/$FOLD" --fold "$FOLD" --epochs "$RBC_EPOCHS" $WORDS
         done
     done ;;
 esac

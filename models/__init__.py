@@ -113,7 +113,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     have all digits.
     """
     config = model.get_config()
-    if not _plain(config):
+    if not _take_off_half_precision(config):
         return model
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # for layers that name none
@@ -125,18 +125,17 @@ def in_float32(model: keras.Model) -> keras.Model:
     return twin
 
 
-def _plain(config) -> bool:
-    """Replace each policy of half precision within a configuration, and say whether there was one."""
-    found = False
+def _take_off_half_precision(config) -> bool:
+    """Write float32 in place of half precision all through a configuration, and say whether there was any."""
+    children, found = config if isinstance(config, list | tuple) else (), False
     if isinstance(config, dict):
+        children = config.values()
         if config.get("class_name") == "DTypePolicy" and config["config"]["name"].startswith("mixed_"):
             config["config"]["name"], found = "float32", True
         if config.get("dtype") in ("bfloat16", "float16"):  # of inputs, that a model cut in two has in its middle
             config["dtype"], found = "float32", True
-        config = config.values()
-    if isinstance(config, list | tuple | type({}.values())):
-        for each in config:
-            found |= _plain(each)
+    for each in children:
+        found |= _take_off_half_precision(each)
     return found
 
 

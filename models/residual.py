@@ -45,7 +45,10 @@ def build(
         ValueError: the images are smaller than 32 pixels.
     """
     if min(side or SMALLEST for side in input_shape[:2]) < SMALLEST:
-        raise ValueError(f"residual needs images of {SMALLEST} pixels or more, not {input_shape[0]} × {input_shape[1]}")
+        raise ValueError(
+            f"residual needs images of {SMALLEST} pixels or more, not {input_shape[0]} × {input_shape[1]}; make "
+            "them larger, or give --model cnn"
+        )
     inputs = keras.Input(input_shape, dtype="uint8", name="images")
     x = standardised(inputs, mean, std)
     widths = [max(8, round(channels * width / 8) * 8) for channels in WIDTHS]

@@ -36,7 +36,8 @@ def input_shape(config: Any, cache: Cache, options: dict[str, Any]) -> tuple[int
     if min(smallest[:2]) < least:
         raise InputError(
             f"model = {config.model} needs images of {least} pixels or more, not {smallest[0]} × {smallest[1]}, the "
-            "smallest that the cache and the scales make; give larger scales, or preprocess.py a larger size"
+            "smallest that the cache and the scales make; give larger scales, preprocess.py a larger size, or --model "
+            "cnn"
         )
     return None, None, channels
 

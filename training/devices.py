@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -100,8 +100,16 @@ def dtype_policy(precision: str) -> str:
     return precision if helps else "float32"
 
 
-def words(precision: str) -> list[str]:
+def policy_of(config: Any) -> str:
+    """The `dtype_policy` of a header; a head alone is float32 with `auto`, as half precision saves it no time, and what
+    is stored for it is to be exact."""
+    alone = config.model in ("resnet50", "backbone") and config.trainable == "head"
+    return "float32" if config.precision == "auto" and alone else dtype_policy(config.precision)
+
+
+def words(config: Any) -> list[str]:
     """What a user should know of the precision, in lines."""
+    precision = config.precision
     if precision == "auto" or dtype_policy(precision) == precision:
         return []
     return [f"precision = {precision} is left off, as no GPU is seen and this CPU gains nothing by it: float32 is used"]

@@ -96,10 +96,11 @@ def _optimizer(config: Any, phase: Phase, batches: int) -> keras.optimizers.Opti
     # A step of the optimizer takes the gradients of several batches where they are accumulated.
     total = max(1, batches // config.accumulation)
     try:
-        highest = optimizers.highest_rate(config) * phase.factor
+        found = optimizers.resolved(config)
+        highest = found["learning_rate"] * phase.factor
         rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction)
         return optimizers.build(
-            config.optimizer, rate, config.weight_decay, config.momentum, config.clip_norm, config.ema,
+            config.optimizer, rate, found["weight_decay"], config.momentum, config.clip_norm, config.ema,
             config.accumulation,
         )  # fmt: skip
     except ValueError as error:

@@ -14,6 +14,7 @@ from training.inputs import Inputs
 
 WEIGHTING = ("class_weights", "positive_weights", "negative_weights", "weights_csv")  # read for weighted_bce alone
 # Parameters of a loss whose fields in the header have other names than they.
+PARTS = ("bce", "soft_f1")  # of bce_soft_f1
 FIELDS = {"focal": {"gamma": "focal_gamma", "alpha": "focal_alpha"}}
 
 
@@ -63,10 +64,10 @@ def extra_losses(config: Any) -> dict[str, float]:
             coefficient = math.nan
         where = f"extra_losses: {text!r}"
         if name not in losses.LOSSES:
-            raise InputError(f"{where} is none of {', '.join(losses.LOSSES)}, with a coefficient as in soft_f1:0.5")
+            raise InputError(f"{where} is none of {', '.join(losses.LOSSES)}, with a coefficient as in lovasz:0.5")
         if not (0 < coefficient < math.inf):
-            raise InputError(f"{where}: the coefficient must be a number above 0, as in soft_f1:0.5")
-        if name == config.loss or name in found:
+            raise InputError(f"{where}: the coefficient must be a number above 0, as in lovasz:0.5")
+        if name == config.loss or name in found or (config.loss == "bce_soft_f1" and name in PARTS):
             raise InputError(f"{where}: {name} is named twice; one coefficient is enough")
         found[name] = coefficient
     return found

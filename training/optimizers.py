@@ -19,6 +19,7 @@ LEARNING_RATES = {  # what trains → the highest rate of adam and adamw, and of
     "last_stage": (0.0003, 0.005),
     "all": (0.0001, 0.001),
 }
+WEIGHT_DECAYS = {"adam": 0.0, "adamw": 0.05, "sgd": 0.0005}
 UNDECAYED = ("bias", "gamma", "beta")  # weight decay pulls weights to 0, which is no sensible place for these
 
 
@@ -57,22 +58,31 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def highest_rate(config: Any) -> float:
-    """The header's `learning_rate`, or where that is 0 what suits the model, the weights it starts from and the
+    """The header's `learning_rate`, or where that is None what suits the model, whether it is pretrained, and the
     optimizer, from `LEARNING_RATES`."""
-    if config.learning_rate:
+    if config.learning_rate is not None:
         return config.learning_rate
-    model = config.extractor if config.model == "hierarchical" else config.model
-    trains = model
-    if model in ("resnet50", "backbone") and config.weights != "none":
+    trains = config.extractor if config.model == "hierarchical" else config.model
+    if trains in ("resnet50", "backbone") and (config.weights != "none" or config.start_from):
         trains = "head" if config.head_epochs else config.trainable
     return LEARNING_RATES[trains][config.optimizer == "sgd"]
 
 
-def learning_rate_words(config: Any) -> list[str]:
-    """The learning rate, in a line, where the header leaves it to the model."""
-    if config.learning_rate:
+def resolved(config: Any) -> dict[str, float]:
+    """The highest learning rate and the weight decay, the header's or what suits."""
+    decay = WEIGHT_DECAYS[config.optimizer] if config.weight_decay is None else config.weight_decay
+    return {"learning_rate": highest_rate(config), "weight_decay": decay}
+
+
+def optimizer_words(config: Any) -> list[str]:
+    """The learning rate and the weight decay, in a line, where the header leaves one of them open."""
+    if None not in (config.learning_rate, config.weight_decay):
         return []
-    return [f"Learning rate: {highest_rate(config):g} at its highest, what suits {config.model} and {config.optimizer}"]
+    found = resolved(config)
+    return [
+        f"{config.optimizer}: learning rate {found['learning_rate']:g} at its highest, weight decay "
+        f"{found['weight_decay']:g}"
+    ]
 
 
 def schedule(name: str, learning_rate: float, total_steps: int, warmup: float) -> float | WarmedUp:

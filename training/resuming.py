@@ -22,7 +22,7 @@ from training.lock import Lock
 
 # What neither the weights nor history.csv depend on, and where things lie, as folders may be moved.
 MAY_CHANGE = ("run_dir", "cache_dir", "overwrite", "resume", "workers", "checkpoint_minutes")
-DESCRIBED = ("cache", "scaling", "shown_rates", "inputs")  # what a run says of what it is trained on
+DESCRIBED = ("cache", "scaling", "shown_rates", "inputs", "resolved")  # what a run says of what it is trained on
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 FORBIDDEN = (errno.EACCES, errno.EPERM)
 LONGEST = 40  # characters of a value that is shown

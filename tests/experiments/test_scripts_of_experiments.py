@@ -34,7 +34,7 @@ RUNS = {  # script → runs that it trains, and judgements
     "losses": (6, 6),
     "models": (10, 9),
     "partition": (5, 7),
-    "recipe": (23, 23),
+    "recipe": (19, 19),
     "shapes": (14, 14),
 }
 
@@ -82,3 +82,9 @@ def test_what_is_there_is_not_made_again(tmp_path):
     commands = asked("models", tmp_path)
     assert not any(each.startswith(("-m data.synthetic", "preprocess.py")) for each in commands)
     assert not any("--run_dir WORK/cnn " in each for each in commands if each.startswith("train.py"))
+
+
+def test_a_mistyped_recipe_ends_the_script(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECIPES", "default without_turn")
+    with pytest.raises(AssertionError, match="no recipe without_turn"):
+        asked("recipe", tmp_path)

@@ -17,7 +17,8 @@ from training import resuming, stopping
 from training.checkpoint import Checkpoints, State
 from training.lock import Lock
 
-DESCRIBED = {"cache": {"fingerprint": "a", "rows": 3}, "scaling": {}, "shown_rates": [0.5], "inputs": {}, "threads": 2}
+DESCRIBED = {"cache": {"fingerprint": "a", "rows": 3}, "scaling": {}, "shown_rates": [0.5], "inputs": {}, "threads": 2,
+             "resolved": {"precision": "float32"}}  # fmt: skip
 
 
 def state(step: int, best: str | None = None) -> State:
@@ -107,6 +108,8 @@ def test_what_changed_is_named(tmp_path):
     assert went_on(dataclasses.replace(config, **free)).threads == 2
     with pytest.raises(InputError, match="no longer the same:\n  cache: fingerprint was a, is b\n  cache: rows was 3"):
         went_on(config, cache={"fingerprint": "b", "rows": 4})
+    with pytest.raises(InputError, match="resolved: precision was float32, is mixed_bfloat16"):
+        went_on(config, resolved={"precision": "mixed_bfloat16"})
     with pytest.raises(InputError, match="inputs: augmented balance was not there, is 1f"):
         went_on(config, inputs={"augmented balance": "1f"})
     with pytest.raises(InputError, match="did not finish; give --resume to go on with it, --overwrite to replace it"):

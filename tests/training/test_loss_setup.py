@@ -109,12 +109,16 @@ def test_a_processor_says_whether_it_computes_in_bfloat16(tmp_path, monkeypatch)
 def test_half_precision_that_is_left_off_is_said(monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(devices, "computes_bfloat16", lambda: False)
-    assert devices.words("mixed_bfloat16")[0].startswith("precision = mixed_bfloat16 is left off")
-    assert devices.words("float32") == []
+    assert devices.words(train.Config(precision="mixed_bfloat16"))[0].startswith(
+        "precision = mixed_bfloat16 is left off"
+    )
+    assert devices.words(train.Config(precision="float32")) == []
     monkeypatch.setattr(devices, "computes_bfloat16", lambda: True)
-    assert devices.words("mixed_bfloat16") == [] and devices.words("mixed_float16")
+    assert devices.words(train.Config(precision="mixed_bfloat16")) == [] and devices.words(
+        train.Config(precision="mixed_float16")
+    )
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
-    assert devices.words("mixed_bfloat16") == []
+    assert devices.words(train.Config(precision="mixed_bfloat16")) == []
 
 
 @pytest.mark.parametrize(
@@ -176,6 +180,7 @@ def test_losses_are_added(build):
         ({"extra_losses": ("soft_f1:0",)}, "the coefficient must be a number above 0"),
         ({"extra_losses": ("weighted_bce:2",)}, "weighted_bce is named twice"),
         ({"extra_losses": ("focal", "focal:2")}, "focal is named twice"),
+        ({"loss": "bce_soft_f1", "extra_losses": ("soft_f1:0.5",)}, "soft_f1 is named twice"),
         ({"loss": "two_way", "temperature": 1e-9}, "temperature must be a number 0.001 or more"),
         ({"loss": "lovasz", "mixing": "mixup"}, "mixing = mixup makes shares of labels, which lovasz cannot take"),
         ({"extra_losses": ("two_way:1",), "soft": True, "augmented": ("mixed",)}, "augmented = mixed makes shares"),

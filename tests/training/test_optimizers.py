@@ -1,6 +1,7 @@
 """Schedules against their formulas in float64, and optimizers against a step by hand."""
 
 import math
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import keras
@@ -96,13 +97,28 @@ def test_unknown_names_are_refused():
         ({"model": "resnet50"}, 0.001),
         ({"model": "resnet50", "weights": "imagenet"}, 0.0001),
         ({"model": "resnet50", "weights": "imagenet", "trainable": "last_stage"}, 0.0003),
+        ({"model": "resnet50", "start_from": Path("runs/earlier"), "trainable": "last_stage"}, 0.0003),
+        ({"model": "residual", "start_from": Path("runs/earlier")}, 0.003),
         ({"model": "backbone", "weights": "imagenet", "trainable": "all", "head_epochs": 2}, 0.001),
     ],
 )
 def test_the_learning_rate_is_the_headers_or_what_suits_the_model(options, rate):
     config = train.Config(**options)
     assert optimizers.highest_rate(config) == rate
-    assert bool(optimizers.learning_rate_words(config)) == (config.learning_rate == 0)
+    assert optimizers.optimizer_words(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "decay"),
+    [({}, 0.05), ({"optimizer": "sgd"}, 0.0005), ({"optimizer": "adam"}, 0), ({"weight_decay": 0.0}, 0),
+     ({"optimizer": "sgd", "weight_decay": 0.01}, 0.01)],
+)  # fmt: skip
+def test_the_weight_decay_is_the_headers_or_what_suits_the_optimizer(options, decay):
+    assert optimizers.resolved(train.Config(**options))["weight_decay"] == decay
+
+
+def test_nothing_is_said_of_what_the_header_says():
+    assert optimizers.optimizer_words(train.Config(learning_rate=0.1, weight_decay=0.0)) == []
 
 
 def test_every_model_has_a_learning_rate():

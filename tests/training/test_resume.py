@@ -99,7 +99,7 @@ def fitted(config: train.Config) -> list[np.ndarray]:
         threads = devices.make_deterministic(config.deterministic, session.threads)
         keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
         model, loss = train.built(config, cache, inputs, {"mean": [99.0] * 3, "std": [50.0] * 3})
-        described = {"cache": cache.meta, "scaling": {}, "shown_rates": []}
+        described = {"cache": cache.meta, "scaling": {}, "shown_rates": [], "resolved": {}}
         described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
         session.begin({**train.header.record(config), **described})
         phases.fit(config, cache, rows, inputs, model, loss, session.state)
