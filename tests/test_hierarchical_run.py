@@ -29,7 +29,8 @@ def run(made_cache, shell, tmp_path_factory) -> run_folder.Run:
     folder = tmp_path_factory.mktemp("tree") / "run"
     printed = shell("train.py", "--cache_dir", made_cache, "--run_dir", folder, "--model", "hierarchical",
                     "--hierarchy", HPA, "--extractor", "cnn", "--global_pooling", "--units", 16, "--epochs", 1,
-                    "--level_weights", 1, 1, 2, "--mixing", "mixup", "--operations", "flips")  # fmt: skip
+                    "--level_weights", 1, 1, 2, "--mixing", "mixup", "--operations", "flips",
+                    "--loss", "weighted_bce")  # fmt: skip
     assert "Tree: 29 classes and 16 nodes above them; 3 in level 1, 13 in level 2, 29 in level 3" in printed
     assert "hierarchical_cnn: " in printed and "\nNucleus " in printed
     thresholds.main(thresholds.Config(run_dirs=(folder,), method="per_class"))
@@ -100,7 +101,7 @@ def test_another_process_predicts_the_same_with_the_caches_numbers(run, made_set
 
 def test_what_does_not_fit_is_said_in_a_line(run, made_cache, tmp_path):
     for options, message in (
-        ({"hierarchy": HPA}, "model = cnn knows no tree; give --model hierarchical --extractor cnn"),
+        ({"hierarchy": HPA}, "model = residual knows no tree; give --model hierarchical --extractor residual"),
         ({"model": "hierarchical"}, "needs a tree: give --hierarchy"),
         ({"model": "hierarchical", "hierarchy": HPA, "level_weights": (1.0,)}, "1 weights, but the tree has 3 levels"),
         ({"model": "hierarchical", "hierarchy": HPA, "loss": "weighted_bce", "class_weights": "by_hand",
