@@ -1,7 +1,6 @@
 """Train one model on a cache. Edit the header, or override it: python train.py --epochs 3
 
-Two cores that compute in bfloat16 train the residual net on 200 images of 128 x 128 a second, others on 100
-(bench/RESULTS.md).
+Two cores train the residual net on 200 images of 128 x 128 a second in bfloat16, on 100 in float32 (bench/RESULTS.md).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """How far two readings of one image agree: python experiments/agreement.py IMAGES LABELS_CSV
 
 In a set with byte-identical images under two ids, each with labels of its own, one reading stands as a prediction of
-the other, both ways: what it scores bounds what any model can be seen to reach on such labels. LABELS_CSV is
+the other, both ways: a sign of how noisy the labels are by which a model is judged. LABELS_CSV is
 `Id,Target` with class ids and spaces between them.
 """
 

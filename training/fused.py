@@ -9,7 +9,7 @@ import keras
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's layer, with TensorFlow's fused kernel for statistics, outputs and gradients.
 
-    Keras 3 makes them of eight operations that each read or write the whole maps, in float32 whatever the precision.
+    Keras 3 makes them of several operations that each read or write the whole maps, in float32 whatever the precision.
     The kernel takes maps of half precision as they are and reckons their statistics in float32. Results agree but for
     rounding. It stands in for a layer for a while, see `fused_normalization`, and is never saved.
     """
