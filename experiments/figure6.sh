@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# VGG16 and the CNN as the work that this toolkit follows trained them: on large images and on small ones, then with the
-# rare classes rotated, then with the loss weighted by hand as well. One step apart each, where that work changed two
-# things at once, and as many steps each. Goes on where it stopped. WORK names the folder; COUNT, LARGE, SMALL, STEPS,
-# EPOCHS, SEEDS and MODELS the size.
+# VGG16, the CNN and ResNet50 as the work that this toolkit follows trained them: on large images and on small ones, then
+# with the rare classes rotated, then with the loss weighted by hand as well. One step apart each, where that work changed
+# two things at once, and as many steps each; curves of each model, and precision and recall by class before and after
+# weighting. Goes on where it stopped. WORK names the folder; COUNT, LARGE, SMALL, STEPS, EPOCHS, SEEDS and MODELS the size.
 # shellcheck source=experiments/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -11,9 +11,9 @@ COUNT=${COUNT:-2000}
 LARGE=${LARGE:-64}
 SMALL=${SMALL:-32}
 STEPS=${STEPS:-44}        # between validations: a pass over the images; the rotated ones make it almost four times as long
-EPOCHS=${EPOCHS:-10}
+EPOCHS=${EPOCHS:-40}
 SEEDS=${SEEDS:-0 1 2}
-MODELS=${MODELS:-cnn vgg16}
+MODELS=${MODELS:-cnn vgg16 resnet50}
 ROWS=$CELL_DATA/hpa/train.csv
 
 SIZE=$LARGE
@@ -28,15 +28,23 @@ ROTATED=(--augmented rotate_rare)
 WEIGHTED=(--loss weighted_bce --class_weights by_hand --weights_csv "$WORK/weights.csv")
 for MODEL in $MODELS; do
     for SEED in $SEEDS; do
-        PLAIN=(--model "$MODEL" --loss bce --operations --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS")
-        # VGG16 takes an hour a run in float32; where the machine has bfloat16, that is another arithmetic than the CNN's.
-        [ "$MODEL" = vgg16 ] && PLAIN+=(--learning_rate 0.0001 --dense_units 512 --precision auto)
+        PLAIN=(--model "$MODEL" --loss bce --operations --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS"
+            --train_metrics_every 4)
+        # The large ones take an hour a run in float32; where the machine has bfloat16, that is another arithmetic than the CNN's.
+        case $MODEL in
+            vgg16) PLAIN+=(--learning_rate 0.0001 --dense_units 512 --precision auto) ;;
+            resnet50) PLAIN+=(--warmup_fraction 0.1 --precision auto) ;;
+        esac
         RUN=$WORK/runs/$MODEL
         judge "$WORK/large" "${RUN}_large/$SEED" "${PLAIN[@]}"
         judge "$WORK/small" "${RUN}_small/$SEED" "${PLAIN[@]}"
         judge "$WORK/small" "${RUN}_rotated/$SEED" "${PLAIN[@]}" "${ROTATED[@]}"
         judge "$WORK/small" "${RUN}_rotated_weighted/$SEED" "${PLAIN[@]}" "${ROTATED[@]}" "${WEIGHTED[@]}"
     done
+    python -m experiments.curves_picture "$WORK/runs" "$WORK/curves_$MODEL.png" "$MODEL"_{large,small,rotated,rotated_weighted}
+    python -m experiments.weighting_picture "$WORK/runs" "${MODEL}_rotated" "${MODEL}_rotated_weighted" \
+        "$WORK/weighting_$MODEL.png"
 done
 python experiments/methods_table.py "$WORK/runs" recipe macro-F1 "subset accuracy" mAP "macro-F1 at 0.5" \
     "train macro-F1" "train subset accuracy" "F1 large" "F1 medium" "F1 small" minutes
+python experiments/methods_table.py "$WORK/runs" recipe macro-F1 {precision,recall}\ {large,medium,small}{,\ at\ 0.5}

@@ -23,10 +23,10 @@ def _summary(figure: str, cut: str = "tuned", split: str = "") -> Callable[[dict
     return lambda content: content["splits"][split or content["judged_split"]][cut][figure]
 
 
-def _f1_of(part: str) -> Callable[[dict[str, Any]], float]:
+def _mean_of(figure: str, part: str, cut: str) -> Callable[[dict[str, Any]], float]:
     # Classes without an image to find would count as 0 for every method.
     return lambda content: float(
-        np.mean([row["f1"] for row in class_sizes.thirds(content["classes"][content["judged_split"]]["tuned"])[part]])
+        np.mean([row[figure] for row in class_sizes.thirds(content["classes"][content["judged_split"]][cut])[part]])
     )
 
 
@@ -42,15 +42,19 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "mAP": _summary("mAP"),
     "macro-F1": _summary("macro_f1"),
     "subset accuracy": _summary("subset_accuracy"),
-    "F1 large": _f1_of("large"),
-    "F1 medium": _f1_of("medium"),
-    "F1 small": _f1_of("small"),
+    **{f"F1 {part}": _mean_of("f1", part, "tuned") for part in class_sizes.SIZES},
     "macro-F1 at 0.5": _summary("macro_f1", "0.5"),
     "subset accuracy at 0.5": _summary("subset_accuracy", "0.5"),
     "ECE": lambda content: content["calibration"][content["judged_split"]]["ECE"],
     "train macro-F1": _summary("macro_f1", split="train"),
     "train subset accuracy": _summary("subset_accuracy", split="train"),
     "minutes": _minutes,
+    **{
+        f"{figure} {part}{words}": _mean_of(figure, part, cut)
+        for cut, words in (("tuned", ""), ("0.5", " at 0.5"))
+        for figure in ("precision", "recall")
+        for part in class_sizes.SIZES
+    },
 }
 USUAL = list(COLUMNS)[:9]
 

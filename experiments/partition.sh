@@ -15,13 +15,13 @@ RUNS=$WORK/runs
 
 made "$CACHE" "$WORK/images" "$WORK/labels.csv"
 for SEED in $SEEDS; do
-    USUAL=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
-    judge "$CACHE" "$RUNS/whole/$SEED" "${USUAL[@]}"
-    judge "$CACHE" "$RUNS/large_classes/$SEED" "${USUAL[@]}" --classes large
-    judge "$CACHE" "$RUNS/small_classes/$SEED" "${USUAL[@]}" --classes small
+    OPTIONS=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
+    judge "$CACHE" "$RUNS/whole/$SEED" "${OPTIONS[@]}"
+    judge "$CACHE" "$RUNS/large_classes/$SEED" "${OPTIONS[@]}" --classes large
+    judge "$CACHE" "$RUNS/small_classes/$SEED" "${OPTIONS[@]}" --classes small
     [ -f "$RUNS/joined/$SEED/report/metrics.json" ] ||
         judged_into "$RUNS/joined/$SEED" "$RUNS/large_classes/$SEED" "$RUNS/small_classes/$SEED"
-    TREE=("${USUAL[@]}" --model hierarchical --extractor residual --hierarchy data/hpa_hierarchy.csv)
+    TREE=("${OPTIONS[@]}" --model hierarchical --extractor residual --hierarchy data/hpa_hierarchy.csv)
     judge "$CACHE" "$RUNS/tree_recurrent/$SEED" "${TREE[@]}"
     judge "$CACHE" "$RUNS/tree_flat/$SEED" "${TREE[@]}" --head flat
 done

@@ -25,16 +25,16 @@ prepared "$WORK/shapes" "$WORK/images" "$WORK/labels.csv" "$WORK/classes.txt" --
 STRETCHED=$WORK/cache-$SIZE
 
 for SEED in $SEEDS; do
-    USUAL=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
+    OPTIONS=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
     for EDGE in $SIZES; do
-        judge "$WORK/cache-$EDGE" "$RUNS/stretched_$EDGE/$SEED" "${USUAL[@]}"
+        judge "$WORK/cache-$EDGE" "$RUNS/stretched_$EDGE/$SEED" "${OPTIONS[@]}"
         judge "$WORK/cache-$EDGE" "$RUNS/cnn_$EDGE/$SEED" --loss bce --seed "$SEED" --epochs "$EPOCHS"
     done
-    judge "$WORK/shapes" "$RUNS/shapes/$SEED" "${USUAL[@]}"
-    judge "$WORK/shapes" "$RUNS/shapes_pyramid/$SEED" "${USUAL[@]}" --pyramid_levels 1 2 4
-    judge "$STRETCHED" "$RUNS/pyramid/$SEED" "${USUAL[@]}" --pyramid_levels 1 2 4
-    judge "$STRETCHED" "$RUNS/scales/$SEED" "${USUAL[@]}" --train_scales 1 0.75
-    judge "$STRETCHED" "$RUNS/scales_scored/$SEED" "${USUAL[@]}" --train_scales 1 0.75 --score_scales 1 0.75
-    judge "$STRETCHED" "$RUNS/views/$SEED" "${USUAL[@]}" --score_views dihedral
+    judge "$WORK/shapes" "$RUNS/shapes/$SEED" "${OPTIONS[@]}"
+    judge "$WORK/shapes" "$RUNS/shapes_pyramid/$SEED" "${OPTIONS[@]}" --pyramid_levels 1 2 4
+    judge "$STRETCHED" "$RUNS/pyramid/$SEED" "${OPTIONS[@]}" --pyramid_levels 1 2 4
+    judge "$STRETCHED" "$RUNS/scales/$SEED" "${OPTIONS[@]}" --train_scales 1 0.75
+    judge "$STRETCHED" "$RUNS/scales_scored/$SEED" "${OPTIONS[@]}" --train_scales 1 0.75 --score_scales 1 0.75
+    judge "$STRETCHED" "$RUNS/views/$SEED" "${OPTIONS[@]}" --score_views dihedral
 done
 python experiments/methods_table.py "$RUNS" method mAP macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small" minutes

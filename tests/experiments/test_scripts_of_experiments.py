@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import header
+import train
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 TABLES = {"models": "experiments/models_table.py"}  # the others share one
 NOTES = '#!/usr/bin/env bash\necho "$*" >> "$NOTES"\nprintf "On 3 images\\nValidation mAP\\nelse\\n"\n'
@@ -30,11 +33,12 @@ def asked(script: str, folder: Path) -> list[str]:
 
 RUNS = {  # script → runs that it trains, and judgements
     "augmentation": (12, 12),
-    "figure6": (8, 8),
+    "ensembles": (2, 4),
+    "figure6": (12, 12),
     "losses": (6, 6),
     "models": (10, 9),
     "partition": (5, 7),
-    "recipe": (19, 19),
+    "recipe": (20, 20),
     "shapes": (14, 14),
 }
 
@@ -44,6 +48,8 @@ def test_every_run_is_trained_and_judged_on_one_cache(tmp_path, script, runs, ju
     commands = asked(script, tmp_path)
     trained = [each for each in commands if each.startswith("train.py")]
     assert len(trained) == len(set(trained)) == runs
+    for command in trained:
+        header.parse(train.Config, train.__doc__, command.split()[1:])
     assert all("--overwrite --patience 0 --train_metrics_every 0" in each for each in trained)
     assert sum(each.startswith("evaluate.py") for each in commands) == judged
     made = [each for each in commands if each.startswith(("-m data.synthetic", "preprocess.py"))]
