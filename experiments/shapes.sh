@@ -36,5 +36,6 @@ for SEED in $SEEDS; do
     judge "$STRETCHED" "$RUNS/scales/$SEED" "${OPTIONS[@]}" --train_scales 1 0.75
     judge "$STRETCHED" "$RUNS/scales_scored/$SEED" "${OPTIONS[@]}" --train_scales 1 0.75 --score_scales 1 0.75
     judge "$STRETCHED" "$RUNS/views/$SEED" "${OPTIONS[@]}" --score_views dihedral
+    judge "$STRETCHED" "$RUNS/crops/$SEED" "${OPTIONS[@]}" --score_views crops
 done
 python experiments/methods_table.py "$RUNS" method mAP macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small" minutes
