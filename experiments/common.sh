@@ -45,10 +45,11 @@ judged_into() {  # folder for thresholds and report, or nothing for the runs' ow
         --gallery 0 --overlays 0 | grep "^On "
 }
 
-judge() {  # cache, run, options of train.py: trained and judged, unless it has been
+judge() {  # cache, run, options of train.py: trained and judged, unless it has been; what train.py says is kept
     [ -f "$2/report/metrics.json" ] && return
     echo "== $2"
-    trained "$@" | grep "^Validation mAP"
+    mkdir -p "$(dirname "$2")"
+    trained "$@" | tee "$2.log" | grep "^Validation mAP"
     judged "$2"
 }
 

@@ -3,11 +3,13 @@
 Reads METHOD/REPEAT/report/metrics.json below a folder and prints a Markdown table: for each method the mean over its
 repeats (seeds or folds) and their standard deviation, judged on test at the thresholds that were tuned on val, and at
 0.5. Classes are large, medium or small by thirds of their number, in order of training images. Minutes are those of
-training alone, of all runs that are judged together.
+training alone, parameters and GFLOPs those that train.py printed, of all runs that are judged together; images a second
+are those of the fastest epoch.
 """
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,13 +32,29 @@ def _mean_of(figure: str, part: str, cut: str) -> Callable[[dict[str, Any]], flo
     )
 
 
-def _minutes(content: dict[str, Any]) -> float:
-    seconds = 0.0
-    for run in content["config"]["run_dirs"]:
-        with Path(run, "timing.csv").open(newline="", encoding="utf-8") as file:
-            seconds += sum(float(row["training_seconds"]) for row in csv.DictReader(file))
-    return seconds / 60
+def _timing(run: str, column: str) -> list[float]:
+    with Path(run, "timing.csv").open(newline="", encoding="utf-8") as file:
+        return [float(row[column]) for row in csv.DictReader(file)]
 
+
+def _minutes(content: dict[str, Any]) -> float:
+    return sum(sum(_timing(run, "training_seconds")) for run in content["config"]["run_dirs"]) / 60
+
+
+def _rate(content: dict[str, Any]) -> float:
+    # Of the fastest epoch: the first one also compiles.
+    return 1 / sum(1 / max(_timing(run, "images_per_second")) for run in content["config"]["run_dirs"])
+
+
+def _cost(place: int, unit: float) -> Callable[[dict[str, Any]], float]:
+    def cost(content: dict[str, Any]) -> float:
+        logs = [Path(f"{run}.log").read_text(encoding="utf-8") for run in content["config"]["run_dirs"]]
+        return sum(float(COST.search(log).groups()[place].replace(",", "")) for log in logs) / unit
+
+    return cost
+
+
+COST = re.compile(r": ([\d,]+) parameters, ([\d.]+) GFLOPs an image")  # what train.py prints
 
 COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "mAP": _summary("mAP"),
@@ -49,6 +67,9 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "train macro-F1": _summary("macro_f1", split="train"),
     "train subset accuracy": _summary("subset_accuracy", split="train"),
     "minutes": _minutes,
+    "million parameters": _cost(0, 1e6),
+    "GFLOPs an image": _cost(1, 1),
+    "images/s": _rate,
     **{
         f"{figure} {part}{words}": _mean_of(figure, part, cut)
         for cut, words in (("tuned", ""), ("0.5", " at 0.5"))
@@ -88,12 +109,15 @@ def table(folder: Path, heading: str, columns: list[str]) -> str:
     place = columns.index("macro-F1")
     for method, values in sorted(methods.items(), key=lambda item: -item[1][:, place].mean()):
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(columns), np.nan)
-        cells = [
-            f"{mean:.3f}" + (f" ± {deviation:.3f}" if np.isfinite(deviation) else "")
-            for mean, deviation in zip(values.mean(axis=0), spread, strict=True)
-        ]
+        cells = [_cell(mean, deviation) for mean, deviation in zip(values.mean(axis=0), spread, strict=True)]
         lines.append(f"| `{method}` | {len(values)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(mean: float, deviation: float) -> str:
+    digits = 3 if abs(mean) < 10 else 1 if abs(mean) < 100 else 0
+    # Parameters are the same in every repeat.
+    return f"{mean:.{digits}f}" + (f" ± {deviation:.{digits}f}" if np.isfinite(deviation) and deviation > 0 else "")
 
 
 if __name__ == "__main__":

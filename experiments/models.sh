@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Each model on made images: the same images, loss and number of steps, at the learning rate that docs/models.md names for
-# it; thresholds tuned on val, judged on test. Goes on where it stopped. WORK names the folder, COUNT, SIZE, STEPS and
-# EPOCHS the size. Rates of images a second are those of this machine, so nothing else should run beside it.
+# Each model on made images in place of the one in train.py's header, all else as there: the same images, loss and number
+# of steps, from scratch, each at the learning rate that suits it; thresholds tuned on val, judged on test. Goes on where
+# it stopped. WORK names the folder, COUNT, SIZE, STEPS, EPOCHS and SEEDS the size. Rates of images a second are those of
+# this machine, so nothing else should run beside it.
 # shellcheck source=experiments/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -10,33 +11,31 @@ COUNT=${COUNT:-3000}
 SIZE=${SIZE:-64}
 STEPS=${STEPS:-100}       # between validations
 EPOCHS=${EPOCHS:-4}
+SEEDS=${SEEDS:-0 1 2}
 CACHE=$WORK/cache
+RUNS=$WORK/runs
+USUAL=  # the header's recipe
 
 made "$CACHE" "$WORK/images" "$WORK/labels.csv"
 
-train() {  # name, options
-    local name=$1
-    shift
-    [ -f "$WORK/$name/scores/test.npz" ] && return
-    echo "== $name"
-    trained "$CACHE" "$WORK/$name" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" "$@" > "$WORK/$name.log"
+run() {  # name, options
+    judge "$CACHE" "$RUNS/$1/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" "${@:2}"
 }
-
-SMALL=(--optimizer adamw --weight_decay 0.05 --learning_rate 0.003 --schedule one_cycle --warmup_fraction 0.3)
-DEEP=(--learning_rate 0.001 --warmup_fraction 0.1)
-TREE=(--model hierarchical --hierarchy data/hpa_hierarchy.csv --extractor residual)
-train cnn
-train vgg16 --model vgg16 --batch_norm --learning_rate 0.0001
-train resnet50 --model resnet50 "${DEEP[@]}"
-train efficientnet --model backbone --backbone EfficientNetV2B0 "${DEEP[@]}"
-train residual --model residual "${SMALL[@]}"
-train residual_pyramid --model residual --pyramid_levels 1 2 4 "${SMALL[@]}"
-train tree_recurrent "${TREE[@]}" "${SMALL[@]}"
-train tree_flat "${TREE[@]}" --head flat "${SMALL[@]}"
-train large --model residual --classes large "${SMALL[@]}"
-train small --model residual --classes small "${SMALL[@]}"
-for NAME in cnn vgg16 resnet50 efficientnet residual residual_pyramid tree_recurrent tree_flat; do
-    judged "$WORK/$NAME"
+for SEED in $SEEDS; do
+    run cnn --model cnn
+    run residual
+    run residual_pyramid --pyramid_levels 1 2 4
+    run residual_wide --width 2
+    run residual_deep --depth 2
+    run tree_recurrent --model hierarchical --hierarchy data/hpa_hierarchy.csv
+    run tree_flat --model hierarchical --hierarchy data/hpa_hierarchy.csv --head flat
+    run large_classes --classes large
+    run small_classes --classes small
+    [ -f "$RUNS/joined/$SEED/report/metrics.json" ] ||
+        judged_into "$RUNS/joined/$SEED" "$RUNS/large_classes/$SEED" "$RUNS/small_classes/$SEED"
+    run efficientnet --model backbone --backbone EfficientNetV2B0
+    run resnet50 --model resnet50
+    run vgg16 --model vgg16 --batch_norm
 done
-judged "$WORK/large" "$WORK/small"
-python experiments/models_table.py "$WORK"
+python experiments/methods_table.py "$RUNS" model "million parameters" "GFLOPs an image" images/s mAP macro-F1 \
+    "subset accuracy" "F1 large" "F1 medium" "F1 small"

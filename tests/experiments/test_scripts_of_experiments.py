@@ -10,7 +10,6 @@ import header
 import train
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-TABLES = {"models": "experiments/models_table.py"}  # the others share one
 NOTES = '#!/usr/bin/env bash\necho "$*" >> "$NOTES"\nprintf "On 3 images\\nValidation mAP\\nelse\\n"\n'
 
 
@@ -36,7 +35,7 @@ RUNS = {  # script → runs that it trains, and judgements
     "ensembles": (2, 4),
     "figure6": (12, 12),
     "losses": (6, 6),
-    "models": (10, 9),
+    "models": (12, 13),
     "partition": (5, 7),
     "recipe": (20, 20),
     "shapes": (15, 15),
@@ -54,7 +53,7 @@ def test_every_run_is_trained_and_judged_on_one_cache(tmp_path, script, runs, ju
     assert sum(each.startswith("evaluate.py") for each in commands) == judged
     made = [each for each in commands if each.startswith(("-m data.synthetic", "preprocess.py"))]
     assert made[0].startswith("-m data.synthetic") and made[1].startswith("preprocess.py") and "--size" in made[1]
-    assert commands[-1].startswith(TABLES.get(script, "experiments/methods_table.py"))
+    assert commands[-1].startswith("experiments/methods_table.py")
 
 
 def test_every_way_to_choose_thresholds_is_judged_on_the_same_runs(tmp_path):
@@ -83,11 +82,11 @@ def test_weights_that_a_stop_left_empty_are_written_again(tmp_path):
 
 def test_what_is_there_is_not_made_again(tmp_path):
     (tmp_path / "work" / "cache").mkdir(parents=True)
-    (tmp_path / "work" / "cnn" / "scores").mkdir(parents=True)
-    (tmp_path / "work" / "cnn" / "scores" / "test.npz").touch()
+    (tmp_path / "work" / "runs" / "cnn" / "0" / "report").mkdir(parents=True)
+    (tmp_path / "work" / "runs" / "cnn" / "0" / "report" / "metrics.json").touch()
     commands = asked("models", tmp_path)
     assert not any(each.startswith(("-m data.synthetic", "preprocess.py")) for each in commands)
-    assert not any("--run_dir WORK/cnn " in each for each in commands if each.startswith("train.py"))
+    assert not any("--run_dir WORK/runs/cnn/0 " in each for each in commands if each.startswith("train.py"))
 
 
 def test_a_mistyped_recipe_ends_the_script(tmp_path, monkeypatch):
