@@ -34,4 +34,5 @@ for SEED in $SEEDS; do
     run rotated --operations quarter_turns flips rotation
     run turned_repeat_factors_balance --sampling repeat_factors --augmented balance
 done
-python experiments/methods_table.py "$WORK/runs" method mAP macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small" minutes
+python experiments/methods_table.py "$WORK/runs" method mAP macro-F1 "subset accuracy" \
+    "F1 large" "F1 medium" "F1 small" minutes

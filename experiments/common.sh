@@ -21,17 +21,20 @@ prepared() {  # cache, images, labels, classes, options of preprocess.py: makes 
     python preprocess.py --image_dir "$2" --labels_csv "$3" --classes_file "$4" --cache_dir "$1" --size "$SIZE" "${@:5}"
 }
 
+FOLDED=  # options of preprocess.py for made images
+
 made() {  # cache, images, labels, options of data.synthetic: makes the images and their cache, unless it is there
     [ -d "$1" ] && return
     python -m data.synthetic --image_dir "$2" --labels_csv "$3" --count "$COUNT" --size "$SIZE" "${@:4}"
-    prepared "$1" "$2" "$3" "$(dirname "$3")/classes.txt"
+    # shellcheck disable=SC2086  # options are words
+    prepared "$1" "$2" "$3" "$(dirname "$3")/classes.txt" $FOLDED
 }
 
 USUAL=${BASE[*]}  # what each run is given, before its own options
 
 trained() {  # cache, run, options of train.py beside or in place of USUAL's
     # shellcheck disable=SC2086  # options are words
-    python train.py --cache_dir "$1" --run_dir "$2" --overwrite --patience 0 --train_metrics_every 0 $USUAL "${@:3}"
+    python train.py --cache_dir "$1" --run_dir "$2" --resume --patience 0 --train_metrics_every 0 $USUAL "${@:3}"
 }
 
 judged() {  # runs: thresholds tuned on val, and the figures on test
@@ -45,11 +48,15 @@ judged_into() {  # folder for thresholds and report, or nothing for the runs' ow
         --gallery 0 --overlays 0 | grep "^On "
 }
 
-judge() {  # cache, run, options of train.py: trained and judged, unless it has been; what train.py says is kept
+judge() {  # cache, run, options of train.py: trained and judged, unless it has been; the run keeps what train.py said
     [ -f "$2/report/metrics.json" ] && return
     echo "== $2"
-    mkdir -p "$(dirname "$2")"
-    trained "$@" | tee "$2.log" | grep "^Validation mAP"
+    if [ ! -f "$2/train.log" ]; then
+        mkdir -p "$(dirname "$2")"
+        # Not by grep: a run that had ended says nothing of what is sought, and no line found would be a fault.
+        trained "$@" | tee -a "$2.log" | sed -n "/^Validation mAP/p"
+        mv "$2.log" "$2/train.log"
+    fi
     judged "$2"
 }
 

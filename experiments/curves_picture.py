@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from report import style
 
@@ -22,7 +23,7 @@ def curve(folder: Path, recipe: str, column: str) -> tuple[np.ndarray, np.ndarra
     """Epochs and the mean of a column over the repeats of a recipe, both (epochs,) float64, where all of them have it.
 
     Raises:
-        ValueError: there is no such run.
+        ValueError: there is no such run, or no epoch for which all of them have it.
     """
     values = []
     for path in sorted(folder.glob(f"{recipe}/*/history.csv")):
@@ -31,11 +32,20 @@ def curve(folder: Path, recipe: str, column: str) -> tuple[np.ndarray, np.ndarra
     if not values:
         raise ValueError(f"{folder / recipe} has no run with a history.csv")
     epochs = sorted(set.intersection(*map(set, values)))
+    if not epochs:
+        raise ValueError(f"{folder / recipe}: no epoch has {column} in all runs")
     means = [np.mean([each[epoch] for each in values]) for epoch in epochs]
     return np.array(epochs, dtype=np.float64), np.array(means, dtype=np.float64)
 
 
 def main(folder: Path, path: Path, recipes: list[str]) -> None:
+    if len(recipes) > len(COLOURS):
+        raise ValueError(f"{len(recipes)} recipes, but colours for {len(COLOURS)} alone")
+    style.save(drawn(folder, recipes), path)
+
+
+def drawn(folder: Path, recipes: list[str]) -> Figure:
+    """The figure: macro-F1 on the left, subset accuracy on the right."""
     figure, axes = style.figure(10, 4.4, columns=2)
     for one, (figure_name, title) in zip(axes, FIGURES.items(), strict=True):
         for recipe, colour in zip(recipes, COLOURS, strict=False):
@@ -44,7 +54,7 @@ def main(folder: Path, path: Path, recipes: list[str]) -> None:
                 one.plot(*points, line, color=colour, linewidth=1.6, label=f"{recipe}, {split}")
         one.set(title=f"{title} at 0.5", xlabel="epoch", ylim=(0, None))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(recipes), fontsize=9)
-    style.save(figure, path)
+    return figure
 
 
 if __name__ == "__main__":

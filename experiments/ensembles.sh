@@ -18,18 +18,17 @@ SETS=${SETS:-made rbc}
 USUAL=  # the header's recipe
 
 alone_and_joined() {  # name of the set, epochs
+    local runs=()
     for FOLD in $FOLDS; do
         judge "$WORK/$1_cache" "$WORK/$1/alone/$FOLD" --fold "$FOLD" --epochs "$2"
+        runs+=("$WORK/$1/alone/$FOLD")
     done
-    # shellcheck disable=SC2086  # folds are words
-    [ -f "$WORK/$1/joined/all/report/metrics.json" ] ||
-        judged_into "$WORK/$1/joined/all" $(printf "$WORK/$1/alone/%s " $FOLDS)
+    [ -f "$WORK/$1/joined/all/report/metrics.json" ] || judged_into "$WORK/$1/joined/all" "${runs[@]}"
 }
 
 case " $SETS " in *" made "*)
-    [ -d "$WORK/made_cache" ] || python -m data.synthetic --image_dir "$WORK/made_images" --labels_csv "$WORK/made.csv" \
-        --count "$COUNT" --size "$SIZE"
-    prepared "$WORK/made_cache" "$WORK/made_images" "$WORK/made.csv" "$WORK/classes.txt" --folds 5
+    FOLDED="--folds 5"
+    made "$WORK/made_cache" "$WORK/made_images" "$WORK/made.csv"
     alone_and_joined made "$EPOCHS" ;;
 esac
 case " $SETS " in *" rbc "*)

@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # it is run by its path
-from report import class_sizes
+SIZES = ("large", "medium", "small")
 
 
 def _summary(figure: str, cut: str = "tuned", split: str = "") -> Callable[[dict[str, Any]], float]:
     return lambda content: content["splits"][split or content["judged_split"]][cut][figure]
 
 
-def _mean_of(figure: str, part: str, cut: str) -> Callable[[dict[str, Any]], float]:
-    # Classes without an image to find would count as 0 for every method.
-    return lambda content: float(
-        np.mean([row[figure] for row in class_sizes.thirds(content["classes"][content["judged_split"]][cut])[part]])
-    )
+def _of_size(figure: str, size: str, cut: str) -> Callable[[dict[str, Any]], float]:
+    def mean(content: dict[str, Any]) -> float:
+        value = next(row["choices"][cut][figure] for row in content["class_sizes"] if row["size"] == size)
+        return value[content["judged_split"]] if figure == "f1" else value
+
+    return mean
 
 
 def _timing(run: str, column: str) -> list[float]:
@@ -48,10 +48,17 @@ def _rate(content: dict[str, Any]) -> float:
 
 def _cost(place: int, unit: float) -> Callable[[dict[str, Any]], float]:
     def cost(content: dict[str, Any]) -> float:
-        logs = [Path(f"{run}.log").read_text(encoding="utf-8") for run in content["config"]["run_dirs"]]
-        return sum(float(COST.search(log).groups()[place].replace(",", "")) for log in logs) / unit
+        logs = [Path(run, "train.log") for run in content["config"]["run_dirs"]]
+        return sum(float(_said(log)[place].replace(",", "")) for log in logs) / unit
 
     return cost
+
+
+def _said(log: Path) -> tuple[str, ...]:
+    found = COST.search(log.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{log} does not say what the model costs")
+    return found.groups()
 
 
 COST = re.compile(r": ([\d,]+) parameters, ([\d.]+) GFLOPs an image")  # what train.py prints
@@ -60,7 +67,7 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "mAP": _summary("mAP"),
     "macro-F1": _summary("macro_f1"),
     "subset accuracy": _summary("subset_accuracy"),
-    **{f"F1 {part}": _mean_of("f1", part, "tuned") for part in class_sizes.SIZES},
+    **{f"F1 {size}": _of_size("f1", size, "tuned") for size in SIZES},
     "macro-F1 at 0.5": _summary("macro_f1", "0.5"),
     "subset accuracy at 0.5": _summary("subset_accuracy", "0.5"),
     "ECE": lambda content: content["calibration"][content["judged_split"]]["ECE"],
@@ -71,13 +78,14 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "GFLOPs an image": _cost(1, 1),
     "images/s": _rate,
     **{
-        f"{figure} {part}{words}": _mean_of(figure, part, cut)
+        f"{figure} {size}{words}": _of_size(figure, size, cut)
         for cut, words in (("tuned", ""), ("0.5", " at 0.5"))
         for figure in ("precision", "recall")
-        for part in class_sizes.SIZES
+        for size in SIZES
     },
 }
-USUAL = list(COLUMNS)[:9]
+USUAL = ["mAP", "macro-F1", "subset accuracy", "F1 large", "F1 medium", "F1 small", "macro-F1 at 0.5",
+         "subset accuracy at 0.5", "ECE"]  # fmt: skip
 
 
 def figures(path: Path, columns: list[str]) -> list[float]:
@@ -108,16 +116,16 @@ def table(folder: Path, heading: str, columns: list[str]) -> str:
     lines = [f"| {heading} | runs | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
     place = columns.index("macro-F1")
     for method, values in sorted(methods.items(), key=lambda item: -item[1][:, place].mean()):
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(columns), np.nan)
-        cells = [_cell(mean, deviation) for mean, deviation in zip(values.mean(axis=0), spread, strict=True)]
+        cells = [_cell(column) for column in values.T]
         lines.append(f"| `{method}` | {len(values)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(mean: float, deviation: float) -> str:
+def _cell(values: np.ndarray) -> str:
+    mean = values.mean()
     digits = 3 if abs(mean) < 10 else 1 if abs(mean) < 100 else 0
-    # Parameters are the same in every repeat.
-    return f"{mean:.{digits}f}" + (f" ± {deviation:.{digits}f}" if np.isfinite(deviation) and deviation > 0 else "")
+    # Parameters, and all of a single run, have no deviation.
+    return f"{mean:.{digits}f}" + (f" ± {values.std(ddof=1):.{digits}f}" if np.ptp(values) else "")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ CACHE=$WORK/cache
 RUNS=$WORK/runs
 
 made "$CACHE" "$WORK/images" "$WORK/labels.csv"
+ALL=()
 for SEED in $SEEDS; do
     OPTIONS=("${RESIDUAL[@]}" --seed "$SEED" --epochs "$EPOCHS")
     judge "$CACHE" "$RUNS/whole/$SEED" "${OPTIONS[@]}"
+    ALL+=("$RUNS/whole/$SEED")
     judge "$CACHE" "$RUNS/large_classes/$SEED" "${OPTIONS[@]}" --classes large
     judge "$CACHE" "$RUNS/small_classes/$SEED" "${OPTIONS[@]}" --classes small
     [ -f "$RUNS/joined/$SEED/report/metrics.json" ] ||
@@ -25,7 +27,5 @@ for SEED in $SEEDS; do
     judge "$CACHE" "$RUNS/tree_recurrent/$SEED" "${TREE[@]}"
     judge "$CACHE" "$RUNS/tree_flat/$SEED" "${TREE[@]}" --head flat
 done
-# shellcheck disable=SC2086  # seeds are words
-[ -f "$RUNS/ensemble/all/report/metrics.json" ] ||
-    judged_into "$RUNS/ensemble/all" $(printf "$RUNS/whole/%s " $SEEDS)
+[ -f "$RUNS/ensemble/all/report/metrics.json" ] || judged_into "$RUNS/ensemble/all" "${ALL[@]}"
 python experiments/methods_table.py "$RUNS" model

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The recipe of train.py's header against the stock recipe (a CNN, Adam, binary cross-entropy), against the best recipe of
-# the work that this toolkit follows (that or VGG16, with rare classes rotated and the loss weighted by hand), and against
-# itself without each of its parts. On made images with the challenge's label rows, over seeds, and on real red blood cells, over
-# five folds. Thresholds tuned on val, judged on test. Goes on where it stopped. WORK names the folder, CELL_DATA that of
-# the real sets; COUNT, SIZE, STEPS, EPOCHS, RBC_SIZE, RBC_EPOCHS the size, SEEDS and FOLDS the repeats, SETS the sets,
-# RECIPES the recipes.
+# the work that this toolkit follows (that, or VGG16 much as there, with rare classes rotated and the loss weighted by
+# hand), and against itself without each of its parts. On made images with the challenge's label rows, over seeds, and on
+# real red blood cells, over five folds. Thresholds tuned on val, judged on test. Goes on where it stopped. WORK names the
+# folder, CELL_DATA that of the real sets; COUNT, SIZE, STEPS, EPOCHS, RBC_SIZE, RBC_EPOCHS the size, SEEDS and FOLDS the
+# repeats, SETS the sets, RECIPES the recipes.
 # shellcheck source=experiments/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -50,8 +50,8 @@ case " $SETS " in *" made "*)
     for SEED in $SEEDS; do
         for RECIPE in $RECIPES; do
             WORDS=$(options "$RECIPE")
-            [ "${RECIPE%_vgg16}" = original ] && WORDS="$WORDS --augmented rotate_rare --loss weighted_bce --class_weights by_hand
-                --weights_csv $WORK/weights.csv"
+            [ "${RECIPE%_vgg16}" = original ] && WORDS="$WORDS --augmented rotate_rare --loss weighted_bce
+                --class_weights by_hand --weights_csv $WORK/weights.csv"
             # shellcheck disable=SC2086  # options are words
             judge "$CACHE" "$WORK/made/$RECIPE/$SEED" --seed "$SEED" --steps_per_epoch "$STEPS" --epochs "$EPOCHS" $WORDS
         done

@@ -38,4 +38,5 @@ for SEED in $SEEDS; do
     judge "$STRETCHED" "$RUNS/views/$SEED" "${OPTIONS[@]}" --score_views dihedral
     judge "$STRETCHED" "$RUNS/crops/$SEED" "${OPTIONS[@]}" --score_views crops
 done
-python experiments/methods_table.py "$RUNS" method mAP macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small" minutes
+python experiments/methods_table.py "$RUNS" method mAP macro-F1 "subset accuracy" \
+    "F1 large" "F1 medium" "F1 small" minutes

@@ -14,7 +14,7 @@ import numpy as np
 def main(method: Path) -> None:
     """Gather METHOD/REPEAT/scores/{val,test}.npz of all repeats into one file."""
     found = {}
-    for run in sorted(method.iterdir()):
+    for run in sorted(path.parents[1] for path in method.glob("*/scores/test.npz")):
         with np.load(run / "scores" / "train.npz", allow_pickle=False) as stored:
             found[f"{run.name}/rates"] = (stored["labels"] == 1).mean(axis=0)
         for split in ("val", "test"):

@@ -12,7 +12,8 @@ SETS=${SETS:-made rbc}
 decide() {  # name, options of thresholds.py
     local name=$1 run to
     shift
-    for run in "$WORK/$SET/$LOSS"/*; do
+    for run in "$WORK/$SET/$LOSS"/*/; do
+        run=${run%/}
         to=$WORK/thresholds/$SET/$name/$(basename "$run")
         [ -f "$to/report/metrics.json" ] && continue
         echo "== $to"
@@ -31,5 +32,6 @@ for SET in $SETS; do
     decide shrink
     decide shrink_at_least_one --at_least_one
     decide shrink_subset_accuracy --objective subset_accuracy
-    python experiments/methods_table.py "$WORK/thresholds/$SET" thresholds macro-F1 "subset accuracy" "F1 large" "F1 medium" "F1 small"
+    python experiments/methods_table.py "$WORK/thresholds/$SET" thresholds macro-F1 "subset accuracy" \
+        "F1 large" "F1 medium" "F1 small"
 done

@@ -2,14 +2,16 @@
 
 From the project's folder: python -m experiments.weighting_picture runs/figure6/runs BEFORE AFTER weighting.png
 
-Reads RECIPE/REPEAT/report/metrics.json below the folder; a point is the mean over repeats, on the judged images.
+Reads RECIPE/REPEAT/report/metrics.json below the folder; a point is the mean over repeats, on the test images.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from report import style
 
@@ -17,45 +19,54 @@ CUTS = {"0.5": "at 0.5", "tuned": "at tuned thresholds"}
 FIGURES = ("precision", "recall")
 
 
-def by_class(folder: Path, recipe: str, cut: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The classes with an image to find, the one with most training images first, and their mean figures.
-
-    Returns:
-        Names, and "precision" and "recall" → (classes,) float64 in that order.
+def repeats(folder: Path, recipe: str, cut: str) -> list[dict[str, dict[str, Any]]]:
+    """For each repeat of a recipe, class → its figures on the test images.
 
     Raises:
-        ValueError: there is no such run.
+        ValueError: there is no such run, or one was not judged on test images.
     """
-    repeats = []
+    found = []
     for path in sorted(folder.glob(f"{recipe}/*/report/metrics.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows = content["classes"][content["judged_split"]][cut]
-        repeats.append({row["class"]: row for row in sorted(rows, key=lambda row: -row["training_images"])})
-    if not repeats:
+        if content["judged_split"] != "test":
+            raise ValueError(f"{path} is judged on {content['judged_split']}")
+        found.append({row["class"]: row for row in content["classes"]["test"][cut]})
+    if not found:
         raise ValueError(f"{folder / recipe} has no run with a report/metrics.json")
-    names = [name for name, row in repeats[0].items() if row["support"]]
-    means = {
-        figure: np.array([np.mean([each[name][figure] for each in repeats]) for name in names]) for figure in FIGURES
-    }
-    return [f"{name} ({repeats[0][name]['training_images']:,})" for name in names], means
+    return found
+
+
+def largest_first(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """The classes with an image to find, in order of their training images."""
+    return sorted((name for name in rows if rows[name]["support"]), key=lambda name: -rows[name]["training_images"])
 
 
 def main(folder: Path, before: str, after: str, path: Path) -> None:
+    style.save(drawn(folder, before, after), path)
+
+
+def drawn(folder: Path, before: str, after: str) -> Figure:
+    """The figure: precision above recall, at 0.5 on the left and at tuned thresholds on the right."""
     figure, axes = style.figure(11, 7.5, columns=2, rows=2)
-    for down, figure_name in enumerate(FIGURES):
-        for across, (cut, words) in enumerate(CUTS.items()):
+    first = repeats(folder, before, "0.5")[0]
+    names = largest_first(first)
+    titles = [f"{name} ({first[name]['training_images']:,})" for name in names]
+    places = np.arange(len(names))
+    for across, (cut, words) in enumerate(CUTS.items()):
+        recipes = {recipe: repeats(folder, recipe, cut) for recipe in (before, after)}
+        for down, figure_name in enumerate(FIGURES):
             one = axes[down][across]
-            names, old = by_class(folder, before, cut)
-            new = by_class(folder, after, cut)[1]
-            places = np.arange(len(names))
-            one.vlines(places, old[figure_name], new[figure_name], color="0.7", linewidth=2)
-            one.plot(places, old[figure_name], "o", color=style.BLUE, markersize=5, label=before)
-            one.plot(places, new[figure_name], "o", color=style.VERMILION, markersize=5, label=after)
+            old, new = (
+                np.array([np.mean([rows[name][figure_name] for rows in found]) for name in names])
+                for found in recipes.values()
+            )
+            one.vlines(places, old, new, color="0.7", linewidth=2)
+            one.plot(places, old, "o", color=style.BLUE, markersize=5, label=before)
+            one.plot(places, new, "o", color=style.VERMILION, markersize=5, label=after)
             one.set(title=f"{figure_name.capitalize()} {words}", ylim=(-0.03, 1.03))
-            one.set_xticks(places, names if down else [""] * len(names), rotation=90, fontsize=7)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
-    style.save(figure, path)
+            one.set_xticks(places, titles if down else [""] * len(names), rotation=90, fontsize=7)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    return figure
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def begun(tmp_path_factory, made_set) -> Path:
     """The project of a user who has come as far as the README's first run, where the other pages go on."""
     folder = copied(tmp_path_factory.mktemp("begun") / "project", made_set)
     for command in commands(PAGES[0]):
-        if re.match(r"python (preprocess|train|thresholds)\.py .*(cells-128|runs/cells)", command):
+        if re.match(r"python (preprocess|train|thresholds)\.py .*(cells-128|runs/cells)$", command):
             run(command, folder)
     return folder
 
