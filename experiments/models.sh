@@ -27,12 +27,6 @@ for SEED in $SEEDS; do
     run residual_pyramid --pyramid_levels 1 2 4
     run residual_wide --width 2
     run residual_deep --depth 2
-    run tree_recurrent --model hierarchical --hierarchy data/hpa_hierarchy.csv
-    run tree_flat --model hierarchical --hierarchy data/hpa_hierarchy.csv --head flat
-    run large_classes --classes large
-    run small_classes --classes small
-    [ -f "$RUNS/joined/$SEED/report/metrics.json" ] ||
-        judged_into "$RUNS/joined/$SEED" "$RUNS/large_classes/$SEED" "$RUNS/small_classes/$SEED"
     run efficientnet --model backbone --backbone EfficientNetV2B0
     run resnet50 --model resnet50
     run vgg16 --model vgg16 --batch_norm

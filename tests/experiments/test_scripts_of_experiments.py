@@ -63,7 +63,7 @@ RUNS = {  # script → runs that it trains, and judgements
     "ensembles": (2, 4),
     "figure6": (12, 12),
     "losses": (6, 6),
-    "models": (12, 13),
+    "models": (8, 8),
     "partition": (5, 7),
     "recipe": (20, 20),
     "shapes": (15, 15),
