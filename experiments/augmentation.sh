@@ -28,6 +28,7 @@ for SEED in $SEEDS; do
     done
     run turned
     run turned_balance --augmented balance
+    run turned_rotate_rare --augmented rotate_rare
     run turned_sampled --sampling balance
     run turned_repeat_factors --sampling repeat_factors
     run turned_mixup --mixing mixup
