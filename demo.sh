@@ -11,6 +11,10 @@ SIZE=${DEMO_SIZE:-96}
 EPOCHS=${DEMO_EPOCHS:-12}
 MARKER=$DIR/.made-by-demo
 
+if ! python -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('keras') is None)" 2> /dev/null; then
+    echo "error: python has no Keras; activate the environment (source .venv/bin/activate), or run make demo" >&2
+    exit 1
+fi
 # An earlier demo is replaced, and nothing else is ever deleted.
 if [ -n "$(ls -A "$DIR" 2>/dev/null)" ] && [ ! -f "$MARKER" ]; then
     echo "error: $DIR was not made by this script; delete it, or give another folder: DEMO_DIR=another bash demo.sh" >&2

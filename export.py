@@ -242,7 +242,7 @@ def agreement(
     from data.faults import InputError
 
     if run is None:
-        return f"not checked, as {runtime} is not installed here"
+        return f"not checked, as {runtime} is not installed here: pip install {runtime.lower().replace(' ', '')}"
     if None in model.input_shape[1:]:
         # Sides that no grid and no stride divides.
         shapes = [*shapes, *([height + 13, width + 27, channels] for height, width, channels in shapes)]

@@ -139,13 +139,13 @@ def overview(table: LabelTable, hashes: Sequence[str], infos: Sequence[ImageInfo
     silent = unknown.all(axis=1)
     bare = [table.ids[row] for row in ((table.labels != 1).all(axis=1) & ~silent).nonzero()[0]]
     where = f" in {unknown.any(axis=1).sum():,} images, all of {silent.sum():,}" if unknown.any() else ""
-    most = len(statistics["labels_per_image_histogram"]) - 1
+    counts = [count for count, rows in enumerate(statistics["labels_per_image_histogram"]) if rows] or [0]
     lines = {
         "images": f"{len(table.ids):,}",
         "classes": f"{len(table.class_names):,}",
         "native sizes": some([f"{width} × {height} ({count:,})" for (width, height), count in native_sizes(infos)]),
         "formats": ", ".join(f"{name} ({count:,})" for name, count in formats.most_common()),
-        "labels an image": f"{statistics['labels_per_image']:.3f} on average, 0 to {most}",
+        "labels an image": f"{statistics['labels_per_image']:.3f} on average, {counts[0]} to {counts[-1]}",
         "label density": f"{statistics['label_density']:.4f}",
         "without a label": f"{len(bare):,}" + (f" (ids {some(bare)})" if bare else ""),
         "unknown labels": f"{unknown.sum():,}{where}",

@@ -10,7 +10,7 @@ import numpy as np
 import metrics
 from metric_formulas import baseline, bootstrap, counts, ranking
 from report import class_sizes, levels, tables
-from report.page import between, number
+from report.page import FEW, between, number, off_centre
 
 NAMES = {
     "macro_f1": "macro-F1, all classes",
@@ -200,6 +200,9 @@ def words(split: str, found: dict[str, Any], more: dict[str, Any]) -> list[str]:
     if spans:
         text = f"With other {split} images the macro-F1 may be another: its 95 % interval is {spans['images']}"
         said.append(text + (f", and {spans['groups']} if whole groups are drawn." if "groups" in spans else "."))
+        sizes, span = more["class_sizes"], more["intervals"]["images"][choice]["macro_f1"]
+        if sizes and sizes[-1]["support"][0] <= FEW and off_centre(found[split][choice]["macro_f1"], span):
+            said.append("It lies off-centre: a draw that has no image of a rare class leaves the class out.")
     guess = more["baseline"]["macro_f1"]
     said.append(f"Guessing each class as often as it occurs in training would give {guess:.3f}.")
     if sizes := more["class_sizes"]:

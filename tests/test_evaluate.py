@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 import evaluate
 import run_folder
 from data.faults import InputError
-from report import charts, page
+from report import charts, judging, page
 
 NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "Rods & rings of a rather long name"]
 TRAINING_COUNTS = [40, 5, 90, 1, 12]
@@ -220,6 +220,20 @@ def test_an_interval_that_lies_off_centre_for_rare_classes_is_explained(support,
     assert [tile["name"] for tile in page.tiles(found) if tile["off_centre"]] == expected
     spans["macro_f1"] = [0.25, 0.37]
     assert not page.tiles(found)[0]["off_centre"], "in the middle"
+
+
+@pytest.mark.parametrize("support, said", [(1, True), (6, False)])
+def test_so_it_is_on_the_console(support, said):
+    sizes = [{"size": "small", "support": [support, 9], "choices": {"0.5": {"f1": {"test": 0.1}}}}]
+    more = {
+        "intervals": {"images": {"0.5": {"macro_f1": [0.292, 0.390]}}},
+        "baseline": {"macro_f1": 0.1},
+        "class_sizes": sizes,
+    }
+    text = " ".join(judging.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
+    assert ("It lies off-centre: a draw that has no image of a rare class leaves the class out." in text) is said
+    more["intervals"]["images"]["0.5"]["macro_f1"] = [0.2, 0.36]
+    assert "off-centre" not in " ".join(judging.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
 
 
 def test_a_threshold_that_no_score_reaches_is_never(tmp_path, capsys, no_charts):

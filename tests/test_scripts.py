@@ -211,6 +211,35 @@ def test_the_demo_replaces_only_what_a_demo_made(demo, tmp_path):
     assert (foreign / "chapter.txt").read_text() == "years of work"
 
 
+def test_a_demo_without_its_packages_leaves_the_earlier_one(demo, tmp_path):
+    folder = tmp_path / "demo"
+    assert demo(folder).returncode == 0
+    (folder / "report").write_text("of the first demo")
+    (tmp_path / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    answer = demo(folder)
+    assert answer.returncode == 1 and "source .venv/bin/activate" in answer.stderr
+    assert (folder / "report").read_text() == "of the first demo"
+
+
+def test_the_pipeline_takes_the_class_names_beside_the_labels(tmp_path):
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@" >> $CALLED\n')
+    (tmp_path / "python").chmod(0o755)
+    called, labels = tmp_path / "called", tmp_path / "labels.csv"
+    given = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "CALLED": str(called),
+        "LABELS_CSV": str(labels),
+        "NEW_IMAGES": "",
+    }
+    pipeline(**given)
+    assert "--classes_file" not in called.read_text()
+    (tmp_path / "classes.txt").touch()
+    pipeline(**given)
+    assert f"--classes_file {tmp_path / 'classes.txt'} " in called.read_text()
+    pipeline(**given, CLASSES_FILE="names.txt")
+    assert "--classes_file names.txt " in called.read_text()
+
+
 def test_the_demo_takes_no_notice_of_other_programs_variables(demo, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 
-from data.findings import disagreeing, duplicates, giveaways, native_sizes, preview_rows, split_table
+from data.findings import disagreeing, duplicates, giveaways, native_sizes, overview, preview_rows, split_table
 from data.images import ImageInfo
+from data.labels import LabelTable
 
 
 def info(width=10, height=10, mode="RGB", kind="JPEG") -> ImageInfo:
@@ -45,6 +46,12 @@ def test_giveaways_of_images_that_all_differ_in_size_take_no_time():
     assert giveaways(infos, labels) == [(4, "file format PNG", 8)]
     # With a look at all rows for each size it takes minutes.
     assert time.process_time() - start < 5
+
+
+def test_labels_an_image_are_from_the_fewest_to_the_most():
+    for labels, expected in (([[1, 0, 0], [1, 1, 1]], "1 to 3"), ([[0, 0, 0], [1, 1, 0]], "0 to 2")):
+        table = LabelTable(["a", "b"], np.array(labels, dtype=np.uint8), ["x", "y", "z"])
+        assert overview(table, ["1", "2"], [info(), info()])["labels an image"].endswith(f"on average, {expected}")
 
 
 def test_native_sizes_the_most_frequent_first():
