@@ -65,8 +65,8 @@ def run(command: str, folder: Path) -> None:
     command = command.replace("--weights imagenet", "--weights none")
     if command.startswith("python train.py"):
         command += " --epochs 1"
-    if command.startswith("python preprocess.py") and "--size" not in command:
-        command += " --size 48"
+    if command.startswith("python preprocess.py") and ("--size" not in command or command.endswith("--size 256")):
+        command += " --size 48"  # of two sizes the last one counts
     if command.startswith("python evaluate.py"):
         command += " --overlays 0"  # demo.sh makes heat maps, which take Keras seconds to load
     environment = {**os.environ, **SMALL, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
