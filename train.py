@@ -142,11 +142,9 @@ def train(config: Config, session) -> None:
 
     import keras
 
-    import models
     import run_folder
     from loss_formulas.smoothing import smoothed
-    from training import any_size, devices, distribution, fitting, loss_setup, phases, priors, resuming, start_from
-    from training.checkpoint import Checkpoints
+    from training import any_size, devices, loss_setup, phases, priors, resuming, start_from
     from training.fused import fused_normalization
     from training.optimizers import optimizer_words, resolved
 
@@ -186,6 +184,17 @@ def train(config: Config, session) -> None:
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+    leave_run(config, rows, model, fitted)
+
+
+def leave_run(config: Config, rows: dict, model, fitted) -> None:
+    """Store the scores and the saved model, both in float32, and mark the run as finished."""
+    import models
+    import run_folder
+    from training import devices, distribution, fitting
+    from training.checkpoint import Checkpoints
+    from training.fused import fused_normalization
+
     scored = models.in_float32(fitted.model)
     if scored is not fitted.model:
         scored.compile(jit_compile=devices.jit_compile(config.jit_compile))

@@ -175,7 +175,7 @@ def batch(rows=11, seed=5):
     return labels, random.normal(0, 3, labels.shape).astype(np.float32)
 
 
-def agree(slopes, case, labels, logits):
+def assert_agreement(slopes, case, labels, logits):
     name, parameters, reference = CASES[case]
     value, gradient = slopes(losses.build(name, **parameters), labels, logits)
     wide = logits.astype(np.float64)
@@ -187,19 +187,19 @@ def agree(slopes, case, labels, logits):
 
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradient_equal_the_reference(case, slopes):
-    agree(slopes, case, *batch())
+    assert_agreement(slopes, case, *batch())
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_batch_of_one_equals_the_reference(case, slopes):
-    agree(slopes, case, *batch(1, seed=8))
+    assert_agreement(slopes, case, *batch(1, seed=8))
 
 
 @pytest.mark.parametrize("case", SOFT)
 def test_soft_labels_equal_the_reference(case, slopes):
     labels, logits = batch()
     shares = np.random.default_rng(1).random(labels.shape).astype(np.float32)
-    agree(slopes, case, np.where(labels == 255, np.float32(255), shares), logits)
+    assert_agreement(slopes, case, np.where(labels == 255, np.float32(255), shares), logits)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in losses.LOSSES.items() if not kind.soft_labels])
