@@ -92,6 +92,11 @@ def read_labels(
     table.warnings, table.notes = sheet.warnings, sheet.notes + notes
     if class_names is None and (text := same_but_for_case(names)):
         table.warnings.append(f"{sheet.name}: {text}")
+    if class_names is None and form == "ids" and Path(labels_csv).with_name("classes.txt").is_file():
+        table.warnings.append(
+            f"{sheet.name}: the classes are called by their ids, though a classes.txt lies beside; "
+            "if it names them, give it as classes_file"
+        )
     if group_column and table.group is None:
         table.warnings.append(f"{sheet.name}: the column {quoted(group_column)} is empty, so there are no groups")
     return _merge_duplicates(sheet, table)

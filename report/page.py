@@ -88,8 +88,11 @@ def number(value: float) -> str:
 
 
 def cut(threshold: float) -> str:
-    """A threshold with three decimals; `never` where no score reaches it."""
-    return number(threshold) if threshold <= 1 else "never"
+    """A threshold with three decimals, with six where these would say 0 or 1; `never` where no score reaches it."""
+    if threshold > 1:
+        return "never"
+    extreme = 0 < threshold < 0.0005 or 0.9995 <= threshold < 1
+    return f"{threshold:.6f}" if extreme else number(threshold)
 
 
 def signed(value: float) -> str:

@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 import metrics
 from report import style
+from report.page import cut
 from report.plots import drawn_of
 
 FILE = "thresholds.png"
@@ -63,7 +64,7 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
         low, high = np.clip(_logit(np.quantile(apart, (0.05, 0.95))), -LOGIT, LOGIT)
         axes.axvspan(low - 0.05, high + 0.05, color=style.SKY, alpha=0.35, linewidth=0)
     place = float(np.clip(_logit(threshold), -LOGIT, LOGIT))
-    cut = f"threshold {threshold:.3f}" if threshold <= 1 else "never predicted"
+    chosen = f"threshold {cut(threshold)}" if threshold <= 1 else "never predicted"
     if positives:
         cuts, values = steps(labels, scores, threshold)
         # A cut at a score predicts it: F1 is level from the next lower score up to and with this one.
@@ -75,7 +76,7 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
     else:
         axes.text(1, 0.85, "no positives", transform=axes.transAxes, ha="right", color="0.4", fontsize=8)
         axes.axvline(place, color=style.BLUE, linewidth=1.2)
-    note = f"{cut} · {positives:,} image{'s' * (positives != 1)}"
+    note = f"{chosen} · {positives:,} image{'s' * (positives != 1)}"
     axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=7, color="0.35")
     axes.set(xlim=(-LOGIT, LOGIT), ylim=(0, 1.02), yticks=(0, 0.5, 1))
     axes.set_xticks(_logit(np.array(TICKS)), [f"{tick:g}" for tick in TICKS])

@@ -82,6 +82,18 @@ def test_class_names_that_differ_only_in_case_are_a_warning(read, content, class
     assert read(content, classes)[0].warnings == []
 
 
+def test_class_names_that_lie_beside_but_are_not_given_are_a_warning(read, tmp_path):
+    said = [
+        "labels.csv: the classes are called by their ids, though a classes.txt lies beside; "
+        "if it names them, give it as classes_file"
+    ]
+    assert read("Id,Target\na,1 0\n")[0].warnings == []
+    (tmp_path / "classes.txt").write_text("Golgi\nNuc\n")
+    assert read("Id,Target\na,1 0\n")[0].warnings == said
+    assert read("Id,Target\na,Nuc|Golgi\n")[0].warnings == []
+    assert read("Id,Target\na,1 0\n", "Golgi\nNuc\n")[0].warnings == []
+
+
 def test_a_class_that_reads_like_a_list_of_others_is_a_warning(read):
     table, faults = read('Id,Target\na,"Golgi, Nuc"\nb,Golgi|Nuc\nc,"nuc,golgi"\nd,"Rods, rings"\n')
     assert faults == []
