@@ -17,6 +17,8 @@ Loss = Literal[
     "lovasz",
 ]  # fmt: skip
 
+Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
+
 Operation = Literal[
     "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
     "brightness", "contrast", "colour", "noise", "blur",
@@ -60,7 +62,9 @@ class Config:
     patience: NonNegativeInt = 0  # epochs without a better validation mAP before training stops; 0: never
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
-    sampling: Literal["all", "repeat_factors", "class_aware", "balance"] = "all"  # how often an epoch shows an image
+    sampling: Sampling = "repeat_rare"  # how often an epoch shows an image: all once, or some more often
+    rare_below: NonNegativeInt = 100  # repeat_rare: a class of fewer training images is rare; docs/augmentation.md
+    copies: PositiveInt = 4  # repeat_rare: further views in an epoch of an image with a rare class
     repeat_threshold: OpenFraction = 0.05  # repeat_factors: classes in a smaller share of the images are repeated
     max_copies: PositiveInt = 9  # balance: further views of one image in an epoch at most
     mixing: Literal["off", "mixup", "cutmix"] = "off"  # two images of a batch made into one with shares of their labels
@@ -106,6 +110,7 @@ class Config:
     units: PositiveInt = 128  # hierarchical: width of the hidden state
     level_weights: tuple[NonNegativeFloat, ...] = ()  # hierarchical: of each level's loss, tops first; empty: equal
     operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
+    repeat_operations: tuple[Operation, ...] = ("rotation",)  # beside these, of an image that an epoch shows once more
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way
     crop_fraction: Fraction = 0.7  # side of the smallest cut-out, which is enlarged to the full size

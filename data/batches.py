@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -61,8 +62,11 @@ class TrainingBatches(keras.utils.PyDataset):
         index, count = share
         self._own = slice(index * self.batch_size // count, (index + 1) * self.batch_size // count)
         self.visits = plan.batch  # of a global step: epoch, places and occurrences
-        self._threads = ThreadPoolExecutor(threads) if threads > 1 and self.online.ranges.operations else None
-        if self.online.ranges.operations:
+        first = self.online.ranges
+        self._ranges = first, replace(first, operations=(*first.operations, *self.online.repeat_operations))
+        self._augments = bool(self._ranges[1].operations)
+        self._threads = ThreadPoolExecutor(threads) if threads > 1 and self._augments else None
+        if self._augments:
             cv2.setNumThreads(1)  # images are small: splitting one among cores costs more than it brings
 
     @property
@@ -88,7 +92,7 @@ class TrainingBatches(keras.utils.PyDataset):
         if not mixes:
             rows, occurrences = rows[self._own], occurrences[self._own]
         images, labels = self.images.gather(rows), self.images.labels[rows]
-        if self.online.ranges.operations:
+        if self._augments:
             self._augment(images, epoch, rows, occurrences)
         images = scaled(images, self.scales[epoch % len(self.scales)])
         if mixes:
@@ -101,7 +105,7 @@ class TrainingBatches(keras.utils.PyDataset):
     def _augment(self, images: np.ndarray, epoch: int, rows: np.ndarray, occurrences: np.ndarray) -> None:
         def one(place: int) -> None:
             name, occurrence = self.images.ids[rows[place]], int(occurrences[place])
-            parameters = draw(self.online.ranges, images.shape[1:], self.seed, epoch, name, occurrence)
+            parameters = draw(self._ranges[occurrence > 0], images.shape[1:], self.seed, epoch, name, occurrence)
             images[place] = apply(images[place], parameters)
 
         for _ in (self._threads.map if self._threads else map)(one, range(len(images))):

@@ -23,6 +23,7 @@ class Online:
     ranges: Ranges = field(default_factory=Ranges)
     mixing: str = "off"  # a name of `Mixing`
     mixing_alpha: float = 0.4  # of the Beta distribution that shares are drawn from
+    repeat_operations: tuple[str, ...] = ()  # beside those of `ranges`, where an epoch shows an image once more
 
 
 def mixed_pixels(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:

@@ -4,17 +4,21 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from data.balance import plan_copies
+from data.balance import plan_copies, rare_classes
 
-Sampling = Literal["all", "repeat_factors", "class_aware", "balance"]
+Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
+LARGE = 10  # a class is not rare, however few its images, unless the largest has more than so many times as many
 
 
-def repeats(sampling: str, labels: np.ndarray, threshold: float, max_copies: int, seed: int) -> np.ndarray:
+def repeats(
+    sampling: str, labels: np.ndarray, *, rare_below: int, copies: int, threshold: float, max_copies: int, seed: int
+) -> np.ndarray:
     """How often each row appears in an epoch, on average.
 
     Args:
-        sampling: `all`, each once; `repeat_factors`, `class_aware` or `balance`, see those functions.
+        sampling: `all`, each once; `repeat_rare`, `repeat_factors`, `class_aware` or `balance`, see those functions.
         labels: (n, K) of the training rows: 0, 1 or 255, or shares between 0 and 1, of which those above 0 count.
+        rare_below, copies: of `repeat_rare`.
         threshold: of `repeat_factors`.
         max_copies, seed: of `balance`.
 
@@ -27,6 +31,8 @@ def repeats(sampling: str, labels: np.ndarray, threshold: float, max_copies: int
     positive = (labels > 0) & (labels <= 1)
     if sampling == "all":
         return np.ones(len(labels))
+    if sampling == "repeat_rare":
+        return repeat_rare(positive, rare_below, copies)
     if sampling == "repeat_factors":
         return repeat_factors(positive, threshold)
     if sampling == "class_aware":
@@ -34,6 +40,30 @@ def repeats(sampling: str, labels: np.ndarray, threshold: float, max_copies: int
     if sampling == "balance":
         return 1.0 + plan_copies(positive.astype(np.uint8), max_copies, seed=seed).copies
     raise ValueError(f"unknown sampling {sampling!r}; known: {', '.join(get_args(Sampling))}")
+
+
+def repeat_rare(positive: np.ndarray, rare_below: int, copies: int) -> np.ndarray:
+    """1 + `copies` for rows with a rare class, as if `augment.py --method rotate_rare` had copied them; 1 for others.
+
+    In a small set, where all classes have few images, that would repeat nearly everything, and only make epochs longer.
+    So a class with a tenth of the images of the largest is not rare.
+
+    Args:
+        positive: (n, K) bool.
+        rare_below: a class of fewer rows than this is rare; 0: one whose imbalance ratio is above the mean.
+        copies: further visits.
+
+    Returns:
+        (n,) float64 of 1 or 1 + `copies`.
+    """
+    return 1.0 + copies * positive[:, rare_places(positive, rare_below)].any(axis=1)
+
+
+def rare_places(labels: np.ndarray, rare_below: int) -> np.ndarray:
+    """The places of the classes that are rare for `repeat_rare`, rising, of (n, K) labels as in `repeats`."""
+    counts = ((labels > 0) & (labels <= 1)).sum(axis=0)
+    rare = rare_classes(counts, rare_below)
+    return rare[counts[rare] * LARGE < counts.max(initial=0)]
 
 
 def repeat_factors(positive: np.ndarray, threshold: float) -> np.ndarray:

@@ -19,7 +19,8 @@ SEEDS=${SEEDS:-0 1 2}
 FOLDS=${FOLDS:-0 1 2 3 4}
 SETS=${SETS:-made rbc}
 RECIPES=${RECIPES:-stock original original_vgg16 default without_residual without_soft_f1 without_adamw without_one_cycle
-    without_turns with_ema=0.99 with_score_views=dihedral with_augmented=rotate_rare}
+    without_turns without_repeats with_rare_below=50 with_copies=9 with_ema=0.99 with_score_views=dihedral
+    with_augmented=rotate_rare}
 
 options() {  # recipe: the options of train.py that it stands for, beside those of the header
     case $1 in
@@ -33,7 +34,9 @@ options() {  # recipe: the options of train.py that it stands for, beside those 
         without_adamw) echo "--optimizer adam --weight_decay 0" ;;
         without_one_cycle) echo "--schedule constant --warmup_fraction 0" ;;
         without_turns) echo "--operations" ;;
+        without_repeats) echo "--sampling all" ;;
         without_bfloat16) echo "--precision float32" ;;
+        with_augmented=*) echo "--sampling all --augmented ${1#*=}" ;;  # in the place of repeats
         with_*=*) echo "--${1#with_}" | tr = " " ;;
         *) echo "no recipe $1" >&2; exit 1 ;;
     esac

@@ -13,7 +13,7 @@ from data.cache import Cache
 from data.faults import InputError
 from data.mixing import Online
 from data.partition import is_part, sampled_negatives
-from data.sampling import epoch_length, repeats
+from data.sampling import epoch_length, rare_places, repeats
 from data.training_set import TrainingSet
 
 
@@ -38,7 +38,7 @@ class Inputs:
     def __init__(self, config: Any, cache: Cache, rows: np.ndarray) -> None:
         self.config = config
         ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
-        self.online = Online(ranges, config.mixing, config.mixing_alpha)
+        self.online = Online(ranges, config.mixing, config.mixing_alpha, config.repeat_operations)
         known = rows[(cache.labels[rows] <= 1).any(axis=1)]
         self.left_out = len(rows) - len(known)
         if len(set(config.augmented)) < len(config.augmented):
@@ -48,7 +48,10 @@ class Inputs:
         self.repeated = _repeated([each.made for each in augmented])
         self.images = TrainingSet(cache, known, augmented)
         labels = self.images.labels
-        self.expected = repeats(config.sampling, labels, config.repeat_threshold, config.max_copies, config.seed)
+        self.expected = repeats(
+            config.sampling, labels, rare_below=config.rare_below, copies=config.copies,
+            threshold=config.repeat_threshold, max_copies=config.max_copies, seed=config.seed,
+        )  # fmt: skip
         self.thinned = ""
         if is_part(cache):
             every, self.expected = self.expected, sampled_negatives(labels, self.expected, config.negatives)
@@ -91,15 +94,23 @@ class Inputs:
             said.append(f"{self.augmented_left_out:,} more are left out, as they were made of images that judge here")
         if self.thinned:
             said.append(self.thinned)
-        if config.sampling != "all":
-            least, most = self.expected.min(), self.expected.max()
-            length = epoch_length(self.expected)
+        least, most = self.expected.min(), self.expected.max()
+        length = epoch_length(self.expected)
+        if config.sampling == "repeat_rare":
+            if rare := len(rare_places(self.images.labels, config.rare_below)):
+                said.append(
+                    f"Images with {'a rare class' if rare == 1 else f'one of {rare} rare classes'} are shown "
+                    f"{1 + config.copies} times an epoch, which has {length:,} images"
+                )
+        elif config.sampling != "all":
             said.append(f"Sampling {config.sampling}: {length:,} images an epoch, {least:.2g} to {most:.3g} times each")
             if least == most == 1:
                 said.append(f"Warning: {self._why_unchanged()}, so sampling {config.sampling} changes nothing")
         online = [*config.operations, *([config.mixing] if config.mixing != "off" else [])]
-        if online:
-            said.append(f"Online: {', '.join(online)}")
+        more = [name for name in config.repeat_operations if name not in online] if most > 1 else []
+        if online or more:
+            again = [f"{', '.join(more)} where an image is shown again"] if more else []
+            said.append(f"Online: {'; '.join([', '.join(online) or 'nothing', *again])}")
         return said
 
     def _why_unchanged(self) -> str:

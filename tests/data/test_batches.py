@@ -131,6 +131,20 @@ def test_views_of_one_row_in_an_epoch_differ():
         assert len({view.tobytes() for view in pixels[labels[:, column] == 1]}) == 3
 
 
+@pytest.mark.parametrize("operations", [(), ("flips",)])
+def test_further_views_of_a_row_in_an_epoch_have_operations_of_their_own(operations):
+    images = pictures()
+    online = Online(Ranges(operations), repeat_operations=("rotation",))
+    batches = TrainingBatches(images, 24, 0, expected=np.array([1.0] * 6 + [3.0] * 6), online=online)
+    _, rows, occurrences = batches.visits(0)
+    assert np.bincount(occurrences).tolist() == [12, 6, 6]
+    for pixels, row, occurrence in zip(batches[0][0], rows, occurrences, strict=True):
+        ranges = Ranges((*operations, "rotation")) if occurrence else Ranges(operations)
+        parameters = draw(ranges, images.image_shape, 0, 0, f"i{row}", int(occurrence))
+        assert (parameters.rotation != 0) == (occurrence > 0)
+        np.testing.assert_array_equal(pixels, apply(images.gather(np.array([row]))[0], parameters))
+
+
 @pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
 def test_mixed_labels_are_shares_of_those_mixed(mixing):
     images, labels = TrainingBatches(pictures(), 12, 0, online=Online(Ranges(), mixing, 1.0))[0]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from data.sampling import class_aware, epoch_length, epoch_visits, repeat_factors, repeats
+from data.sampling import class_aware, epoch_length, epoch_visits, rare_places, repeat_factors, repeats
+
+OPTIONS = {"rare_below": 50, "copies": 4, "threshold": 0.1, "max_copies": 5, "seed": 0}
 
 
 @pytest.fixture
@@ -19,6 +21,25 @@ def test_repeat_factors_by_hand():
     factors = repeat_factors(positive, 0.16)
     assert factors[:4].tolist() == [2.0] * 4
     assert (factors[4:] == 1).all()
+
+
+def test_images_of_rare_classes_are_repeated():
+    labels = np.zeros((500, 5), dtype=np.uint8)
+    labels[:, 0] = 1
+    labels[:49, 1] = labels[:50, 2] = labels[449:, 3] = 1
+    labels[400:, 1] = 255
+    assert rare_places(labels, 50).tolist() == [1]
+    assert repeats("repeat_rare", labels, **OPTIONS).tolist() == [5.0] * 49 + [1.0] * 451
+    assert repeats("repeat_rare", labels, **OPTIONS | {"rare_below": 40}).tolist() == [1.0] * 500
+    assert repeats("repeat_rare", labels.astype(np.float32) * 0.5, **OPTIONS | {"copies": 1})[0] == 2.0
+
+
+def test_a_class_of_few_images_is_not_rare_where_all_have_few():
+    labels = np.zeros((100, 3), dtype=np.uint8)
+    labels[:, 0] = labels[:10, 1] = labels[:9, 2] = 1
+    assert rare_places(labels, 50).tolist() == [2]
+    assert rare_places(labels[:90], 50).tolist() == []
+    assert rare_places(labels[:, :0], 50).tolist() == rare_places(labels[:0], 50).tolist() == []
 
 
 def test_class_aware_shows_each_class_alike():
@@ -39,7 +60,7 @@ def test_all_rows_once_in_an_order_of_the_epoch():
 
 
 def test_visits_are_those_expected(labels):
-    expected = repeats("repeat_factors", labels, 0.3, 1, 0)
+    expected = repeats("repeat_factors", labels, **OPTIONS | {"threshold": 0.3})
     length = epoch_length(expected)
     counts = []
     for epoch in range(300):
@@ -61,20 +82,20 @@ def test_whole_numbers_are_kept_exactly():
 
 
 def test_the_balance_plan_is_sampled(labels):
-    expected = repeats("balance", labels, 0.1, 5, 0)
+    expected = repeats("balance", labels, **OPTIONS)
     assert expected.max() == 6
     assert (expected[~labels.any(axis=1)] == 1).all()
-    assert repeats("all", labels, 0.1, 5, 0).tolist() == [1.0] * 200
-    with pytest.raises(ValueError, match="unknown sampling 'some'; known: all, repeat_factors"):
-        repeats("some", labels, 0.1, 5, 0)
+    assert repeats("all", labels, **OPTIONS).tolist() == [1.0] * 200
+    with pytest.raises(ValueError, match="unknown sampling 'some'; known: all, repeat_rare"):
+        repeats("some", labels, **OPTIONS)
 
 
 def test_unknown_labels_make_no_class():
     labels = np.array([[255, 1], [1, 0], [1, 255], [1, 0]], dtype=np.uint8)
-    expected = repeats("class_aware", labels, 0.1, 5, 0)
+    expected = repeats("class_aware", labels, **OPTIONS)
     assert expected.tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
 
 
 def test_soft_labels_count_as_labels():
     labels = np.array([[0.4, 0.6], [1, 0], [1, 0], [255, 0]], dtype=np.float32)
-    assert repeats("class_aware", labels, 0.1, 5, 0).tolist() == pytest.approx([2.0, 0.5, 0.5, 1.0])
+    assert repeats("class_aware", labels, **OPTIONS).tolist() == pytest.approx([2.0, 0.5, 0.5, 1.0])

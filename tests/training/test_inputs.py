@@ -32,6 +32,21 @@ def test_sampling_that_changes_nothing_is_said(said):
     assert "changes nothing" not in said()
 
 
+def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache):
+    cache = open_cache(made_cache)
+    labels = cache.labels[cache.rows("train")] == 1
+    counts = labels.sum(axis=0)
+    rare = (counts > 0) & (counts < 20) & (counts * 10 < counts.max())
+    assert rare.sum() > 1
+    images = len(labels) + 3 * labels[:, rare].any(axis=1).sum()
+    printed = said(sampling="repeat_rare", rare_below=20, copies=3)
+    assert f"Images with one of {rare.sum()} rare classes are shown 4 times an epoch, which has {images:,}" in printed
+    assert "Online: quarter_turns, flips; rotation where an image is shown again" in printed
+    assert "Online: nothing; flips where" in said(rare_below=20, operations=(), repeat_operations=("flips",))
+    without = said(rare_below=1)
+    assert "rare" not in without and "again" not in without and "Online: quarter_turns, flips" in without
+
+
 def test_a_part_of_the_classes_is_shown_with_as_many_negatives_as_asked(made_cache):
     cache = open_cache(made_cache)
     small, _ = with_classes(cache, ("small",), 0)
