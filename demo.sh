@@ -28,7 +28,7 @@ python preprocess.py --image_dir "$DIR/images" --labels_csv "$DIR/labels.csv" --
     --cache_dir "$DIR/cache" --size "$SIZE"
 COMMON=(--cache_dir "$DIR/cache" --epochs "$EPOCHS")
 python train.py "${COMMON[@]}" --run_dir "$DIR/stock" --model cnn --loss bce --optimizer adam --weight_decay 0 \
-    --schedule constant --warmup_fraction 0 --precision float32 --operations
+    --schedule constant --warmup_fraction 0 --precision float32 --sampling all --operations
 python train.py "${COMMON[@]}" --run_dir "$DIR/recipe"
 for RUN in stock recipe; do
     python thresholds.py --run_dirs "$DIR/$RUN"

@@ -63,7 +63,7 @@ class Config:
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
     sampling: Sampling = "repeat_rare"  # how often an epoch shows an image: all once, or some more often
-    rare_below: NonNegativeInt = 100  # repeat_rare: a class of fewer training images is rare; docs/augmentation.md
+    rare_below: PositiveInt = 100  # repeat_rare: a class of fewer training images is rare; docs/augmentation.md
     copies: PositiveInt = 4  # repeat_rare: further views in an epoch of an image with a rare class
     repeat_threshold: OpenFraction = 0.05  # repeat_factors: classes in a smaller share of the images are repeated
     max_copies: PositiveInt = 9  # balance: further views of one image in an epoch at most
@@ -110,7 +110,7 @@ class Config:
     units: PositiveInt = 128  # hierarchical: width of the hidden state
     level_weights: tuple[NonNegativeFloat, ...] = ()  # hierarchical: of each level's loss, tops first; empty: equal
     operations: tuple[Operation, ...] = ("quarter_turns", "flips")  # drawn anew for each training image and epoch
-    repeat_operations: tuple[Operation, ...] = ("rotation",)  # beside these, of an image that an epoch shows once more
+    repeat_operations: tuple[Operation, ...] = ("rotation",)  # beside these, where an epoch shows an image once more
     rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
     shift_fraction: Fraction = 0.1  # of the side, each way
     crop_fraction: Fraction = 0.7  # side of the smallest cut-out, which is enlarged to the full size
@@ -167,7 +167,7 @@ def train(config: Config, session) -> None:
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     for text in [
-        *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache),
+        *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache, inputs.shows_again),
         *devices.words(config), *optimizer_words(config), *loss_setup.words(config),
     ]:  # fmt: skip
         print(text)

@@ -40,8 +40,8 @@ def main(config: Config) -> None:
         cache = made_cache(config, Path(folder))
         rows = {"train": cache.rows("train"), "val": cache.rows("val")}
         settings = dataclasses.replace(
-            train.Config(), model="resnet50", trainable="head", batch_size=config.batch_size, epochs=config.epochs,
-            patience=0, train_metrics_every=0,
+            train.Config(), sampling="all", model="resnet50", trainable="head",
+            batch_size=config.batch_size, epochs=config.epochs, patience=0, train_metrics_every=0,
         )  # fmt: skip
         inputs = Inputs(settings, cache, rows["train"])
         model = models.build(

@@ -64,7 +64,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.visits = plan.batch  # of a global step: epoch, places and occurrences
         first = self.online.ranges
         self._ranges = first, replace(first, operations=(*first.operations, *self.online.repeat_operations))
-        self._augments = bool(self._ranges[1].operations)
+        self._augments = bool(self._ranges[int(self.expected.max(initial=0) > 1)].operations)
         self._threads = ThreadPoolExecutor(threads) if threads > 1 and self._augments else None
         if self._augments:
             cv2.setNumThreads(1)  # images are small: splitting one among cores costs more than it brings

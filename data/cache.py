@@ -44,6 +44,7 @@ class Cache:
         shapes: the shapes of the images. bucket: (N,) int64, which of them each image has.
         ids, split: (N) ids and the split of each row, train, val or test.
         own_split: (N) what index.csv says; `split` differs from it in a view, see `data.cache_view`.
+        own_counts: training images of each class in that split, by name, of all classes of cache.json in a view too.
         converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
         fold: (N,) int64, -1 for a row outside the folds, or None without folds.
         labels: (N, K) uint8, 0, 1, or 255 for unknown.
@@ -66,6 +67,7 @@ class Cache:
         self._table = table
         self.ids = [row[0] for row in table]
         self.split = self.own_split = [row[1] for row in table]
+        self.own_counts = dict(zip(self.class_names, meta["counts"]["train"]["positives"], strict=True))
         self.fold = np.array([int(row[2]) for row in table], dtype=np.int64) if table[0][2] else None
         self._pixels = pixels
         self.shapes, self.bucket = pixels.shapes, pixels.bucket

@@ -7,18 +7,18 @@ import numpy as np
 from data.balance import plan_copies, rare_classes
 
 Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
-LARGE = 10  # a class is not rare, however few its images, unless the largest has more than so many times as many
+LEAST_RATIO = 10  # imbalance ratio up to which no class is rare, however few its images
 
 
 def repeats(
-    sampling: str, labels: np.ndarray, *, rare_below: int, copies: int, threshold: float, max_copies: int, seed: int
+    sampling: str, labels: np.ndarray, *, rare: np.ndarray, copies: int, threshold: float, max_copies: int, seed: int
 ) -> np.ndarray:
     """How often each row appears in an epoch, on average.
 
     Args:
         sampling: `all`, each once; `repeat_rare`, `repeat_factors`, `class_aware` or `balance`, see those functions.
         labels: (n, K) of the training rows: 0, 1 or 255, or shares between 0 and 1, of which those above 0 count.
-        rare_below, copies: of `repeat_rare`.
+        rare, copies: of `repeat_rare`.
         threshold: of `repeat_factors`.
         max_copies, seed: of `balance`.
 
@@ -32,7 +32,7 @@ def repeats(
     if sampling == "all":
         return np.ones(len(labels))
     if sampling == "repeat_rare":
-        return repeat_rare(positive, rare_below, copies)
+        return repeat_rare(positive, rare, copies)
     if sampling == "repeat_factors":
         return repeat_factors(positive, threshold)
     if sampling == "class_aware":
@@ -42,28 +42,33 @@ def repeats(
     raise ValueError(f"unknown sampling {sampling!r}; known: {', '.join(get_args(Sampling))}")
 
 
-def repeat_rare(positive: np.ndarray, rare_below: int, copies: int) -> np.ndarray:
+def repeat_rare(positive: np.ndarray, rare: np.ndarray, copies: int) -> np.ndarray:
     """1 + `copies` for rows with a rare class, as if `augment.py --method rotate_rare` had copied them; 1 for others.
-
-    In a small set, where all classes have few images, that would repeat nearly everything, and only make epochs longer.
-    So a class with a tenth of the images of the largest is not rare.
 
     Args:
         positive: (n, K) bool.
-        rare_below: a class of fewer rows than this is rare; 0: one whose imbalance ratio is above the mean.
+        rare: places of classes, such as `repeated_classes` gives.
         copies: further visits.
 
     Returns:
         (n,) float64 of 1 or 1 + `copies`.
     """
-    return 1.0 + copies * positive[:, rare_places(positive, rare_below)].any(axis=1)
+    return 1.0 + copies * positive[:, rare].any(axis=1)
 
 
-def rare_places(labels: np.ndarray, rare_below: int) -> np.ndarray:
-    """The places of the classes that are rare for `repeat_rare`, rising, of (n, K) labels as in `repeats`."""
-    counts = ((labels > 0) & (labels <= 1)).sum(axis=0)
+def repeated_classes(counts: np.ndarray, rare_below: int) -> np.ndarray:
+    """The places of the classes whose images `repeat_rare` repeats, rising.
+
+    In a small set, where all classes have few images, nearly every image would be repeated, which only makes epochs
+    longer. So a class is not rare whose imbalance ratio is no more than `LEAST_RATIO`.
+
+    Args:
+        counts: (K,) images a class.
+        rare_below: a class of fewer images than this is rare.
+    """
+    counts = np.asarray(counts)
     rare = rare_classes(counts, rare_below)
-    return rare[counts[rare] * LARGE < counts.max(initial=0)]
+    return rare[counts[rare] * LEAST_RATIO < counts.max(initial=0)]
 
 
 def repeat_factors(positive: np.ndarray, threshold: float) -> np.ndarray:

@@ -10,7 +10,7 @@ CELL_DATA=${CELL_DATA:-../shared/data}
 # images once an epoch, turned and flipped.
 BASE=(--model cnn --loss weighted_bce --class_weights sqrt_inverse --extra_losses --batch_size 32 --optimizer adam
     --learning_rate 0.001 --schedule constant --warmup_fraction 0 --weight_decay 0 --ema 0 --precision float32
-    --sampling all --operations quarter_turns flips --score_views one --dropout 0.3)
+    --sampling all --repeat_operations --operations quarter_turns flips --score_views one --dropout 0.3)
 
 # In place of BASE's network and optimizer, where a stronger and steadier one shows differences better.
 RESIDUAL=(--model residual --loss bce --optimizer adamw --weight_decay 0.05 --learning_rate 0.003 --schedule one_cycle

@@ -91,8 +91,11 @@ def cut(threshold: float) -> str:
     """A threshold with three decimals, with six where these would say 0 or 1; `never` where no score reaches it."""
     if threshold > 1:
         return "never"
-    extreme = 0 < threshold < 0.0005 or 0.9995 <= threshold < 1
-    return f"{threshold:.6f}" if extreme else number(threshold)
+    if 0 < threshold < 0.0005:
+        return f"{threshold:.6f}" if threshold >= 1e-6 else "<0.000001"
+    if 0.9995 <= threshold < 1:
+        return f"{threshold:.6f}" if threshold <= 1 - 1e-6 else ">0.999999"
+    return number(threshold)
 
 
 def signed(value: float) -> str:

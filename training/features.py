@@ -101,7 +101,8 @@ class FeatureCache:
 
 
 class FeatureBatches(TrainingBatches):
-    """The batches that `TrainingBatches` would give, as features: the same images, order, turns and flips.
+    """The batches that `TrainingBatches` would give, as features: the same images, order, turns and flips, but none of
+    the operations that only images shown again have.
 
     Args:
         table: the features of `images`, in its numbering.

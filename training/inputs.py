@@ -13,7 +13,7 @@ from data.cache import Cache
 from data.faults import InputError
 from data.mixing import Online
 from data.partition import is_part, sampled_negatives
-from data.sampling import epoch_length, rare_places, repeats
+from data.sampling import epoch_length, repeated_classes, repeats
 from data.training_set import TrainingSet
 
 
@@ -23,6 +23,8 @@ class Inputs:
     Attributes:
         images: the `TrainingSet`, n images.
         expected: (n,) how often an epoch shows each, on average.
+        rare: the places of the classes that sampling = repeat_rare repeats.
+        shows_again: whether an epoch shows some image more than once.
         online: operations and mixing.
 
     Args:
@@ -48,10 +50,17 @@ class Inputs:
         self.repeated = _repeated([each.made for each in augmented])
         self.images = TrainingSet(cache, known, augmented)
         labels = self.images.labels
+        # Of the whole cache, so that every fold, and the runs for its large and its small classes, agree on them.
+        names, counts = list(cache.own_counts), list(cache.own_counts.values())
+        rare = {names[place] for place in repeated_classes(counts, config.rare_below)}
+        self.rare = [place for place, name in enumerate(cache.class_names) if name in rare]
         self.expected = repeats(
-            config.sampling, labels, rare_below=config.rare_below, copies=config.copies,
+            config.sampling, labels, rare=np.array(self.rare, dtype=np.int64), copies=config.copies,
             threshold=config.repeat_threshold, max_copies=config.max_copies, seed=config.seed,
         )  # fmt: skip
+        if config.sampling == "repeat_rare":
+            self.expected[len(known) :] = 1.0  # augmented images are repeats already
+        self.shows_again = bool((self.expected > 1).any())
         self.thinned = ""
         if is_part(cache):
             every, self.expected = self.expected, sampled_negatives(labels, self.expected, config.negatives)
@@ -97,7 +106,7 @@ class Inputs:
         least, most = self.expected.min(), self.expected.max()
         length = epoch_length(self.expected)
         if config.sampling == "repeat_rare":
-            if rare := len(rare_places(self.images.labels, config.rare_below)):
+            if rare := len(self.rare):
                 said.append(
                     f"Images with {'a rare class' if rare == 1 else f'one of {rare} rare classes'} are shown "
                     f"{1 + config.copies} times an epoch, which has {length:,} images"
@@ -107,7 +116,7 @@ class Inputs:
             if least == most == 1:
                 said.append(f"Warning: {self._why_unchanged()}, so sampling {config.sampling} changes nothing")
         online = [*config.operations, *([config.mixing] if config.mixing != "off" else [])]
-        more = [name for name in config.repeat_operations if name not in online] if most > 1 else []
+        more = [name for name in config.repeat_operations if name not in online] if self.shows_again else []
         if online or more:
             again = [f"{', '.join(more)} where an image is shown again"] if more else []
             said.append(f"Online: {'; '.join([', '.join(online) or 'nothing', *again])}")

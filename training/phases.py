@@ -59,8 +59,8 @@ def check(config: Any, cache: Cache) -> None:
         raise InputError(f"trainable = head: {reason}")
 
 
-def words(config: Any, cache: Cache) -> list[str]:
-    """What a user should know of the phases before they begin, in lines."""
+def words(config: Any, cache: Cache, shows_again: bool = False) -> list[str]:
+    """What a user should know of the phases before they begin, in lines; `shows_again`: some images twice an epoch."""
     said = []
     if config.head_epochs:
         way = "through the frozen network each time" if features.refusal(config, cache) else "on stored features"
@@ -74,6 +74,9 @@ def words(config: Any, cache: Cache) -> list[str]:
     )
     if heads and config.weights == "none" and config.start_from is None:
         said.append("Warning: weights = none, so what is frozen keeps the random weights that it starts with")
+    others = [name for name in config.repeat_operations if name not in features.SYMMETRIES]
+    if heads and shows_again and others and not features.refusal(config, cache):
+        said.append(f"Stored features know no {', '.join(others)}: images shown again are turned and flipped only")
     return said
 
 

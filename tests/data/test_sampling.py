@@ -1,11 +1,14 @@
 """How often rows are visited: on average what the formulas say, and the same number in every epoch."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from data.sampling import class_aware, epoch_length, epoch_visits, rare_places, repeat_factors, repeats
+import train
+from data.sampling import Sampling, class_aware, epoch_length, epoch_visits, repeat_factors, repeated_classes, repeats
 
-OPTIONS = {"rare_below": 50, "copies": 4, "threshold": 0.1, "max_copies": 5, "seed": 0}
+OPTIONS = {"rare": np.array([1]), "copies": 4, "threshold": 0.1, "max_copies": 5, "seed": 0}
 
 
 @pytest.fixture
@@ -24,22 +27,23 @@ def test_repeat_factors_by_hand():
 
 
 def test_images_of_rare_classes_are_repeated():
-    labels = np.zeros((500, 5), dtype=np.uint8)
-    labels[:, 0] = 1
-    labels[:49, 1] = labels[:50, 2] = labels[449:, 3] = 1
+    labels = np.zeros((500, 3), dtype=np.uint8)
+    labels[:, 0] = labels[:49, 1] = labels[:60, 2] = 1
     labels[400:, 1] = 255
-    assert rare_places(labels, 50).tolist() == [1]
     assert repeats("repeat_rare", labels, **OPTIONS).tolist() == [5.0] * 49 + [1.0] * 451
-    assert repeats("repeat_rare", labels, **OPTIONS | {"rare_below": 40}).tolist() == [1.0] * 500
-    assert repeats("repeat_rare", labels.astype(np.float32) * 0.5, **OPTIONS | {"copies": 1})[0] == 2.0
+    assert repeats("repeat_rare", labels * np.float32(0.5), **OPTIONS | {"copies": 1})[[48, 49]].tolist() == [2.0, 1.0]
+    assert repeats("repeat_rare", labels, **OPTIONS | {"rare": np.array([], dtype=np.int64)}).tolist() == [1.0] * 500
 
 
-def test_a_class_of_few_images_is_not_rare_where_all_have_few():
-    labels = np.zeros((100, 3), dtype=np.uint8)
-    labels[:, 0] = labels[:10, 1] = labels[:9, 2] = 1
-    assert rare_places(labels, 50).tolist() == [2]
-    assert rare_places(labels[:90], 50).tolist() == []
-    assert rare_places(labels[:, :0], 50).tolist() == rare_places(labels[:0], 50).tolist() == []
+def test_a_class_of_few_images_is_rare_where_another_has_more_than_ten_times_as_many():
+    assert repeated_classes([500, 49, 50, 0, 51], 50).tolist() == [1]
+    assert repeated_classes([490, 49, 48], 50).tolist() == [2]
+    assert repeated_classes([30, 20, 25], 50).tolist() == []
+    assert repeated_classes([], 50).tolist() == repeated_classes([0, 0], 50).tolist() == []
+
+
+def test_the_header_offers_every_sampling():
+    assert get_args(train.Sampling) == get_args(Sampling)
 
 
 def test_class_aware_shows_each_class_alike():

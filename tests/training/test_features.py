@@ -68,7 +68,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_batches_of_features_are_those_of_the_turned_images(augmented_cache, tmp_path):
     config = config_of(augmented_cache, tmp_path, sampling="repeat_factors", repeat_threshold=0.3,
-                       augmented=("for_features",))  # fmt: skip
+                       repeat_operations=(), augmented=("for_features",))  # fmt: skip
     cache, rows, inputs, model, _ = parts(config)
     stored = features.Stored(config, cache, rows, inputs, model)
     batches, pixels = stored.batches(), inputs.batches()
@@ -221,3 +221,7 @@ def test_a_frozen_network_of_random_weights_is_said(made_cache):
     assert "Warning: weights = none" in phases.words(config, cache)[0]
     assert phases.words(dataclasses.replace(config, weights="imagenet"), cache) == []
     assert phases.words(dataclasses.replace(config, trainable="all"), cache) == []
+    pretrained = dataclasses.replace(config, weights="imagenet")
+    said = "Stored features know no rotation: images shown again are turned and flipped only"
+    assert phases.words(pretrained, cache, shows_again=True) == [said]
+    assert phases.words(dataclasses.replace(pretrained, repeat_operations=("flips",)), cache, shows_again=True) == []

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import train
-from data import augmented_plan
+from data import augmented_plan, hierarchy
 from data.augmentation import Ranges
 from data.augmented import augmented_dir
 from data.augmented_writer import AugmentedWriter
 from data.cache import open_cache
-from data.partition import with_classes
+from data.partition import with_classes, with_fold
 from training.inputs import Inputs
 
 
@@ -47,11 +47,30 @@ def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache):
     assert "rare" not in without and "again" not in without and "Online: quarter_turns, flips" in without
 
 
+def test_every_part_fold_and_tree_repeats_the_same_rare_classes(made_cache, tmp_path):
+    cache = open_cache(made_cache)
+    cache.fold = np.where(np.asarray(cache.split) == "test", -1, np.arange(len(cache)) % 3)
+    tree = tmp_path / "tree.csv"
+    tree.write_text(
+        "class,parent\n" + "".join(f"{name},all of them\n" for name in cache.class_names) + "all of them,\n"
+    )
+    whole = Inputs(train.Config(), cache, cache.rows("train"))
+    rare = {cache.class_names[place] for place in whole.rare}
+    assert rare
+    small, _ = with_classes(cache, ("small",), 0)
+    for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), hierarchy.seen(cache, tree)):
+        inputs = Inputs(train.Config(), seen, seen.rows("train"))
+        assert {seen.class_names[place] for place in inputs.rare} == rare & set(seen.class_names)
+        with_rare = (inputs.images.labels[:, inputs.rare] == 1).any(axis=1)
+        assert with_rare.any() and (inputs.expected[with_rare] == 5).all()
+        assert (inputs.expected[~with_rare] <= 1).all()
+
+
 def test_a_part_of_the_classes_is_shown_with_as_many_negatives_as_asked(made_cache):
     cache = open_cache(made_cache)
     small, _ = with_classes(cache, ("small",), 0)
     rows = cache.rows("train")
-    inputs = Inputs(dataclasses.replace(train.Config(), negatives=0.5), small, rows)
+    inputs = Inputs(dataclasses.replace(train.Config(), negatives=0.5, sampling="all"), small, rows)
     positive = small.labels[rows].any(axis=1)
     assert (inputs.expected[positive] == 1).all()
     assert inputs.expected[~positive].sum() == pytest.approx(0.5 * positive.sum())
@@ -60,7 +79,7 @@ def test_a_part_of_the_classes_is_shown_with_as_many_negatives_as_asked(made_cac
     # Class weights come from what is shown, the rates that thresholds match from all rows.
     assert inputs.counts()[1].sum() < (small.labels[rows] == 0).sum()
     np.testing.assert_array_equal(small.meta["counts"]["train"]["known"], [len(rows)] * len(small.class_names))
-    every = Inputs(dataclasses.replace(train.Config(), negatives=0.0), small, rows)
+    every = Inputs(dataclasses.replace(train.Config(), negatives=0.0, sampling="all"), small, rows)
     assert (every.expected == 1).all() and "without any" not in "\n".join(every.words())
 
 
@@ -77,6 +96,8 @@ def test_images_that_two_augmented_sets_hold_are_counted(made_cache, tmp_path):
     def words(*tags):
         return "\n".join(Inputs(dataclasses.replace(train.Config(), augmented=tags), cache, rows).words())
 
+    shown = Inputs(dataclasses.replace(train.Config(), augmented=("one",)), cache, rows).expected
+    assert shown[: len(rows)].max() == 5 and (shown[len(rows) :] == 1).all()
     same = "Warning: 10 of them are the same in two of these sets; make one anew with another --seed"
     assert same in words("one", "other", "same")
     assert "are the same" not in words("one", "other")
