@@ -70,7 +70,7 @@ class Config:
     mixing: Literal["off", "mixup", "cutmix"] = "off"  # two images of a batch made into one with shares of their labels
     mixing_alpha: PositiveFloat = 0.4  # shares are drawn from Beta(alpha, alpha)
     workers: NonNegativeInt = 0  # threads that augment; 0: half of the cores
-    class_weights: Scheme = "sqrt_inverse"  # of weighted_bce: by_hand takes the next two, others count an epoch's labels
+    class_weights: Scheme = "sqrt_inverse"  # of weighted_bce: by_hand takes the next two, others count an epoch
     positive_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w+ of each class, in the cache's order
     negative_weights: tuple[NonNegativeFloat, ...] = ()  # by_hand: w- of each class; empty: 1 for all
     weights_csv: Path | None = None  # by_hand: a CSV instead of these two, with the columns class, positive, negative
