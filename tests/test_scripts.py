@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
+import header
 import run_folder
+import train
 from data import cache as caches
 
 ROOT = Path(__file__).parents[1]
@@ -219,6 +222,19 @@ def test_a_demo_without_its_packages_leaves_the_earlier_one(demo, tmp_path):
     answer = demo(folder)
     assert answer.returncode == 1 and "source .venv/bin/activate" in answer.stderr
     assert (folder / "report").read_text() == "of the first demo"
+
+
+def test_the_demo_sets_the_stock_recipe_beside_that_of_the_header(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which the header sets
+    called = tmp_path / "called"
+    (tmp_path / "bin" / "python").write_text('#!/bin/sh\necho "$@" >> $CALLED\n')
+    assert demo(tmp_path / "demo", CALLED=str(called)).returncode == 0
+    commands = [line.split() for line in called.read_text().splitlines()]
+    stock, recipe = (header.parse(train.Config, "", words[1:]) for words in commands if words[0] == "train.py")
+    assert (stock.model, stock.loss, stock.optimizer, stock.schedule) == ("cnn", "bce", "adam", "constant")
+    assert (stock.operations, stock.sampling, stock.weight_decay, stock.precision) == ((), "all", 0.0, "float32")
+    kept = {"cache_dir": recipe.cache_dir, "run_dir": recipe.run_dir, "epochs": recipe.epochs}
+    assert recipe == replace(train.Config(), **kept) and stock.epochs == recipe.epochs
 
 
 def test_the_pipeline_takes_the_class_names_beside_the_labels(tmp_path):
