@@ -7,7 +7,7 @@ import numpy as np
 from data.balance import plan_copies, rare_classes
 
 Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
-LEAST_RATIO = 10  # imbalance ratio up to which no class is rare, however few its images
+LEAST_RATIO = 15  # imbalance ratio up to which no class is rare, however few its images
 
 
 def repeats(
