@@ -66,8 +66,8 @@ case " $SETS " in *" rbc "*)
     prepared "$WORK/rbc_cache" "$RBC/images" "$RBC/labels.csv" "$RBC/classes.txt" --folds 5 --test_fraction 0
     for FOLD in $FOLDS; do
         for RECIPE in $RECIPES; do
-            # Copies made beforehand know of no folds, and below 50 the same classes are rare here as below 100.
-            case $RECIPE in original* | with_augmented=* | with_rare_below=*) continue ;; esac
+            # Copies made beforehand know of no folds, and no class of this set is rare enough to be repeated.
+            case $RECIPE in original* | with_augmented=* | with_rare_below=* | without_repeats) continue ;; esac
             WORDS=$(options "$RECIPE")
             # shellcheck disable=SC2086
             judge "$WORK/rbc_cache" "$WORK/rbc/$RECIPE/$FOLD" --fold "$FOLD" --epochs "$RBC_EPOCHS" $WORDS
