@@ -50,6 +50,8 @@ def main(cache: Path, folder: Path, kills: int, seed: int) -> None:
         if not killed.killed:
             held_against(folder, killed.printed)
             shutil.rmtree(run)
+    # The last kill may have come behind the last step, in which no signal can come any more.
+    shutil.rmtree(run, ignore_errors=True)
     happened += asked_to_stop(keeping, resumed, run) + full(resumed, run)
     last = forked(lambda: train.main(resumed), run)
     assert last.status == 0, last.printed
