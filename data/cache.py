@@ -44,7 +44,8 @@ class Cache:
         shapes: the shapes of the images. bucket: (N,) int64, which of them each image has.
         ids, split: (N) ids and the split of each row, train, val or test.
         own_split: (N) what index.csv says; `split` differs from it in a view, see `data.cache_view`.
-        own_counts: training images of each class in that split, by name, of all classes of cache.json in a view too.
+        own_counts: training images of each class of cache.json in that split, by name, in a view too.
+        own_labels: (N, L) uint8, the labels of the L classes of cache.json, in a view too.
         converted: makes labels in the classes of cache.json, (n, K), into those of this object; see `data.cache_view`.
         fold: (N,) int64, -1 for a row outside the folds, or None without folds.
         labels: (N, K) uint8, 0, 1, or 255 for unknown.
@@ -62,7 +63,7 @@ class Cache:
         self.meta = meta
         self.class_names: list[str] = meta["class_names"]
         self.image_shape: tuple[int, int, int] = tuple(meta["image_shape"])
-        self.labels = labels
+        self.labels = self.own_labels = labels
         self.converted: Callable[[np.ndarray], np.ndarray] = lambda stored: stored
         self._table = table
         self.ids = [row[0] for row in table]

@@ -4,21 +4,29 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from data.balance import plan_copies, rare_classes
+from data.balance import plan_copies
 
 Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
 LEAST_RATIO = 15  # imbalance ratio up to which no class is rare, however few its images
 
 
 def repeats(
-    sampling: str, labels: np.ndarray, *, rare: np.ndarray, copies: int, threshold: float, max_copies: int, seed: int
+    sampling: str,
+    labels: np.ndarray,
+    *,
+    with_rare: np.ndarray,
+    copies: int,
+    threshold: float,
+    max_copies: int,
+    seed: int,
 ) -> np.ndarray:
     """How often each row appears in an epoch, on average.
 
     Args:
-        sampling: `all`, each once; `repeat_rare`, `repeat_factors`, `class_aware` or `balance`, see those functions.
+        sampling: `all`, each once; `repeat_rare`, those with a rare class 1 + `copies` times, as if `augment.py
+            --method rotate_rare` had copied them; `repeat_factors`, `class_aware` or `balance`, see those functions.
         labels: (n, K) of the training rows: 0, 1 or 255, or shares between 0 and 1, of which those above 0 count.
-        rare, copies: of `repeat_rare`.
+        with_rare: (n,) bool, which rows have a rare class, such as `repeated_classes` gives. copies: further visits.
         threshold: of `repeat_factors`.
         max_copies, seed: of `balance`.
 
@@ -32,7 +40,7 @@ def repeats(
     if sampling == "all":
         return np.ones(len(labels))
     if sampling == "repeat_rare":
-        return repeat_rare(positive, rare, copies)
+        return 1.0 + copies * with_rare
     if sampling == "repeat_factors":
         return repeat_factors(positive, threshold)
     if sampling == "class_aware":
@@ -40,20 +48,6 @@ def repeats(
     if sampling == "balance":
         return 1.0 + plan_copies(positive.astype(np.uint8), max_copies, seed=seed).copies
     raise ValueError(f"unknown sampling {sampling!r}; known: {', '.join(get_args(Sampling))}")
-
-
-def repeat_rare(positive: np.ndarray, rare: np.ndarray, copies: int) -> np.ndarray:
-    """1 + `copies` for rows with a rare class, as if `augment.py --method rotate_rare` had copied them; 1 for others.
-
-    Args:
-        positive: (n, K) bool.
-        rare: places of classes, such as `repeated_classes` gives.
-        copies: further visits.
-
-    Returns:
-        (n,) float64 of 1 or 1 + `copies`.
-    """
-    return 1.0 + copies * positive[:, rare].any(axis=1)
 
 
 def repeated_classes(counts: np.ndarray, rare_below: int) -> np.ndarray:
@@ -64,11 +58,10 @@ def repeated_classes(counts: np.ndarray, rare_below: int) -> np.ndarray:
 
     Args:
         counts: (K,) images a class.
-        rare_below: a class of fewer images than this is rare.
+        rare_below: a class of fewer images than this is rare, one of none too, which may have some in another fold.
     """
     counts = np.asarray(counts)
-    rare = rare_classes(counts, rare_below)
-    return rare[counts[rare] * LEAST_RATIO < counts.max(initial=0)]
+    return np.flatnonzero((counts < rare_below) & (counts * LEAST_RATIO < counts.max(initial=0)))
 
 
 def repeat_factors(positive: np.ndarray, threshold: float) -> np.ndarray:

@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 
 function value(row, column) {
   const text = row.cells[column].textContent.trim();
-  return column === 0 ? text : parseFloat(text.replaceAll(",", ""));
+  return column === 0 ? text : parseFloat(text.replace(/[,<>]/g, ""));
 }
 
 function compared(first, second) {

@@ -88,7 +88,7 @@ def number(value: float) -> str:
 
 
 def cut(threshold: float) -> str:
-    """A threshold with three decimals, with six where these would say 0 or 1; `never` where no score reaches it."""
+    """A threshold: three decimals, six or a bound where these would say 0 or 1; `never` where no score reaches it."""
     if threshold > 1:
         return "never"
     if 0 < threshold < 0.0005:

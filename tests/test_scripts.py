@@ -304,7 +304,7 @@ def test_training_that_diverges_is_said_in_a_line(made_cache, called, tmp_path):
                     "--schedule", "constant", "--warmup_fraction", 0, fails=True)  # fmt: skip
     # Which of the two comes first depends on the processor.
     found = re.search(
-        r"error: epoch \d, step \d of 3: the (loss is|weights are) no longer finite: training div", refused
+        r"error: epoch \d, step \d of \d+: the (loss is|weights are) no longer finite: training div", refused
     )
     assert found, refused
     assert not list((tmp_path / "run").glob("checkpoint/state-*"))

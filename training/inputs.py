@@ -23,7 +23,7 @@ class Inputs:
     Attributes:
         images: the `TrainingSet`, n images.
         expected: (n,) how often an epoch shows each, on average.
-        rare: the places of the classes that sampling = repeat_rare repeats.
+        rare: names of the classes whose images sampling = repeat_rare repeats.
         shows_again: whether an epoch shows some image more than once.
         online: operations and mixing.
 
@@ -50,16 +50,18 @@ class Inputs:
         self.repeated = _repeated([each.made for each in augmented])
         self.images = TrainingSet(cache, known, augmented)
         labels = self.images.labels
-        # Of the whole cache, so that every fold, and the runs for its large and its small classes, agree on them.
+        # Of the whole cache, so that every fold, and the runs for its large and its small classes, agree on them;
+        # by its own labels, as a node of a tree has the images of all below it.
         names, counts = list(cache.own_counts), list(cache.own_counts.values())
-        rare = {names[place] for place in repeated_classes(counts, config.rare_below)}
-        self.rare = [place for place, name in enumerate(cache.class_names) if name in rare]
+        rare = [place for place in repeated_classes(counts, config.rare_below) if names[place] in cache.class_names]
+        found = cache.own_labels[known][:, rare] == 1
+        self.rare = [names[place] for place, any_image in zip(rare, found.any(axis=0), strict=True) if any_image]
+        with_rare = np.zeros(len(self.images), dtype=bool)  # augmented images are repeats already
+        with_rare[: len(known)] = found.any(axis=1)
         self.expected = repeats(
-            config.sampling, labels, rare=np.array(self.rare, dtype=np.int64), copies=config.copies,
+            config.sampling, labels, with_rare=with_rare, copies=config.copies,
             threshold=config.repeat_threshold, max_copies=config.max_copies, seed=config.seed,
         )  # fmt: skip
-        if config.sampling == "repeat_rare":
-            self.expected[len(known) :] = 1.0  # augmented images are repeats already
         self.shows_again = bool((self.expected > 1).any())
         self.thinned = ""
         if is_part(cache):
@@ -116,7 +118,9 @@ class Inputs:
             if least == most == 1:
                 said.append(f"Warning: {self._why_unchanged()}, so sampling {config.sampling} changes nothing")
         online = [*config.operations, *([config.mixing] if config.mixing != "off" else [])]
-        more = [name for name in config.repeat_operations if name not in online] if self.shows_again else []
+        # What of it stored features leave out, `phases` says.
+        pixels = self.shows_again and config.trainable != "head"
+        more = [name for name in config.repeat_operations if name not in online] if pixels else []
         if online or more:
             again = [f"{', '.join(more)} where an image is shown again"] if more else []
             said.append(f"Online: {'; '.join([', '.join(online) or 'nothing', *again])}")

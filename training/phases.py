@@ -74,9 +74,11 @@ def words(config: Any, cache: Cache, shows_again: bool = False) -> list[str]:
     )
     if heads and config.weights == "none" and config.start_from is None:
         said.append("Warning: weights = none, so what is frozen keeps the random weights that it starts with")
-    others = [name for name in config.repeat_operations if name not in features.SYMMETRIES]
+    others = [name for name in config.repeat_operations if name not in config.operations]
     if heads and shows_again and others and not features.refusal(config, cache):
-        said.append(f"Stored features know no {', '.join(others)}: images shown again are turned and flipped only")
+        said.append(
+            f"Stored features know no {', '.join(others)}: to the head, images shown again are seen as the others"
+        )
     return said
 
 

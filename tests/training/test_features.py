@@ -222,6 +222,8 @@ def test_a_frozen_network_of_random_weights_is_said(made_cache):
     assert phases.words(dataclasses.replace(config, weights="imagenet"), cache) == []
     assert phases.words(dataclasses.replace(config, trainable="all"), cache) == []
     pretrained = dataclasses.replace(config, weights="imagenet")
-    said = "Stored features know no rotation: images shown again are turned and flipped only"
+    said = "Stored features know no rotation: to the head, images shown again are seen as the others"
     assert phases.words(pretrained, cache, shows_again=True) == [said]
-    assert phases.words(dataclasses.replace(pretrained, repeat_operations=("flips",)), cache, shows_again=True) == []
+    flipped = dataclasses.replace(pretrained, repeat_operations=("flips",))
+    assert phases.words(flipped, cache, shows_again=True) == []
+    assert len(phases.words(dataclasses.replace(flipped, operations=()), cache, shows_again=True)) == 1
