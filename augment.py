@@ -101,7 +101,7 @@ def make_set(config: Config) -> None:
     augmented.open_augmented(cache, tag)
     print(f"Wrote {directory}: {len(plan.images):,} images in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts_augmented.png before training")
-    header.next_command("train.py", cache_dir=config.cache_dir, augmented=tag)
+    header.next_command("train.py", cache_dir=config.cache_dir, augmented=tag, sampling="all")
 
 
 def checked_tag(config: Config) -> str:

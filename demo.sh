@@ -40,6 +40,7 @@ print(f"\n{'Test images':44} macro-F1   subset accuracy")
 for run, thresholds, name in (
     ("stock", "0.5", "stock recipe (CNN, Adam, BCE), threshold 0.5"),
     ("stock", "tuned", "stock recipe, tuned thresholds"),
+    ("recipe", "0.5", "the headers' recipe, threshold 0.5"),
     ("recipe", "tuned", "the headers' recipe, tuned thresholds"),
 ):
     scores = json.load(open(f"{sys.argv[1]}/{run}/report/metrics.json"))["splits"]["test"][thresholds]

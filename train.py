@@ -63,7 +63,7 @@ class Config:
     train_metrics_every: NonNegativeInt = 5  # epochs between metrics on the training rows too; 0: never
     jit_compile: Literal["auto", "on", "off"] = "auto"  # XLA; auto: on a GPU only
     sampling: Sampling = "repeat_rare"  # how often an epoch shows an image: all once, or some more often
-    rare_below: PositiveInt = 100  # repeat_rare: a class of fewer training images is rare; docs/augmentation.md
+    rare_below: PositiveInt = 100  # repeat_rare: rare is a class of fewer images, and than a 15th of the largest
     copies: PositiveInt = 4  # repeat_rare: further views in an epoch of an image with a rare class
     repeat_threshold: OpenFraction = 0.05  # repeat_factors: classes in a smaller share of the images are repeated
     max_copies: PositiveInt = 9  # balance: further views of one image in an epoch at most

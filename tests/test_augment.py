@@ -24,7 +24,7 @@ def test_each_method_makes_a_set(method, cache, shell):
     before = {path.name: hashlib.sha1(path.read_bytes()).digest() for path in cache.glob("*.npy")}
     printed = shell("augment.py", "--cache_dir", cache, "--method", method, "--copies", 2, "--rare_below", 8)
     assert "Mean imbalance ratio" in printed
-    assert printed.splitlines()[-1] == f"Next: python train.py --cache_dir {cache} --augmented {method}"
+    assert printed.splitlines()[-1] == f"Next: python train.py --cache_dir {cache} --augmented {method} --sampling all"
     made = cache / "augmented" / method
     assert {"class_counts_augmented.png", "preview.png", "index.csv", "labels.npy"} <= {p.name for p in made.iterdir()}
     assert {path.name: hashlib.sha1(path.read_bytes()).digest() for path in cache.glob("*.npy")} == before

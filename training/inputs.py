@@ -13,7 +13,7 @@ from data.cache import Cache
 from data.faults import InputError
 from data.mixing import Online
 from data.partition import is_part, sampled_negatives
-from data.sampling import epoch_length, repeated_classes, repeats
+from data.sampling import LEAST_RATIO, epoch_length, repeated_classes, repeats
 from data.training_set import TrainingSet
 
 
@@ -23,7 +23,7 @@ class Inputs:
     Attributes:
         images: the `TrainingSet`, n images.
         expected: (n,) how often an epoch shows each, on average.
-        rare: names of the classes whose images sampling = repeat_rare repeats.
+        rare: names of the classes whose images sampling = repeat_rare repeats. few: whether any has too few images.
         shows_again: whether an epoch shows some image more than once.
         online: operations and mixing.
 
@@ -54,6 +54,7 @@ class Inputs:
         # by its own labels, as a node of a tree has the images of all below it.
         names, counts = list(cache.own_counts), list(cache.own_counts.values())
         rare = [place for place in repeated_classes(counts, config.rare_below) if names[place] in cache.class_names]
+        self.few = any(0 < count < config.rare_below for count in counts)
         found = cache.own_labels[known][:, rare] == 1
         self.rare = [names[place] for place, any_image in zip(rare, found.any(axis=0), strict=True) if any_image]
         with_rare = np.zeros(len(self.images), dtype=bool)  # augmented images are repeats already
@@ -110,8 +111,14 @@ class Inputs:
         if config.sampling == "repeat_rare":
             if rare := len(self.rare):
                 said.append(
-                    f"Images with {'a rare class' if rare == 1 else f'one of {rare} rare classes'} are shown "
-                    f"{1 + config.copies} times an epoch, which has {length:,} images"
+                    f"{np.count_nonzero(self.expected > 1):,} images with "
+                    f"{'a rare class' if rare == 1 else f'one of {rare} rare classes'} are shown {1 + config.copies} "
+                    f"times an epoch: {length:,} images instead of {len(self.images):,}"
+                )
+            elif self.few:
+                said.append(
+                    f"No class is rare, as the largest has no more than {LEAST_RATIO} times the images of any: "
+                    "an epoch shows each image once"
                 )
         elif config.sampling != "all":
             said.append(f"Sampling {config.sampling}: {length:,} images an epoch, {least:.2g} to {most:.3g} times each")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import train
-from data import augmented_plan, hierarchy
+from data import augmented_plan, hierarchy, sampling
 from data.augmentation import Ranges
 from data.augmented import augmented_dir
 from data.augmented_writer import AugmentedWriter
@@ -32,7 +32,7 @@ def test_sampling_that_changes_nothing_is_said(said):
     assert "changes nothing" not in said()
 
 
-def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache):
+def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache, monkeypatch):
     cache = open_cache(made_cache)
     labels = cache.labels[cache.rows("train")] == 1
     counts = labels.sum(axis=0)
@@ -40,9 +40,16 @@ def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache):
     assert rare.sum() > 1
     images = len(labels) + 3 * labels[:, rare].any(axis=1).sum()
     printed = said(sampling="repeat_rare", rare_below=20, copies=3)
-    assert f"Images with one of {rare.sum()} rare classes are shown 4 times an epoch, which has {images:,}" in printed
+    shown_again = labels[:, rare].any(axis=1).sum()
+    assert (
+        f"{shown_again} images with one of {rare.sum()} rare classes are shown 4 times an epoch: {images:,} images "
+        f"instead of {len(labels):,}"
+    ) in printed
     assert "Online: quarter_turns, flips; rotation where an image is shown again" in printed
     assert "Online: nothing; flips where" in said(rare_below=20, operations=(), repeat_operations=("flips",))
+    monkeypatch.setattr(sampling, "LEAST_RATIO", 1000)
+    assert "No class is rare, as the largest has no more than" in said()
+    monkeypatch.setattr(sampling, "LEAST_RATIO", 15)
     without = said(rare_below=1)
     assert "rare" not in without and "again" not in without and "Online: quarter_turns, flips" in without
 
