@@ -63,8 +63,8 @@ class FolderWriter:
                     + f"give --overwrite to begin again (what did not change is kept), or {self._other}"
                 )
         self.content.mkdir(parents=True, exist_ok=True)
-        for leftover in [*self.partial.glob(".*"), *self.content.glob(".*")]:
-            leftover.unlink(missing_ok=True)
+        _clear(self.partial)
+        _clear(self.content)
         write_json(path, fingerprint)
 
     def check_bytes(self, needed: int) -> None:
@@ -95,12 +95,19 @@ class FolderWriter:
 
     def put_in_place(self) -> None:
         """Make the built folder the finished one."""
+        _clear(self.content)  # of a worker on another machine that was killed
         old = self.partial / "replaced"
         shutil.rmtree(old, ignore_errors=True)
         if self.directory.exists():
             self.directory.replace(old)
         self.content.replace(self.directory)
         shutil.rmtree(self.partial)
+
+
+def _clear(directory: Path) -> None:
+    """Remove what was written aside and never renamed."""
+    for leftover in directory.glob(".*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _is_finished(directory: Path, marker: str) -> bool:
