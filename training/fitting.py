@@ -98,7 +98,7 @@ def _optimizer(config: Any, phase: Phase, batches: int) -> keras.optimizers.Opti
     try:
         found = optimizers.resolved(config)
         highest = found["learning_rate"] * phase.factor
-        rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction)
+        rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction, config.accumulation)
         return optimizers.build(
             config.optimizer, rate, found["weight_decay"], config.momentum, config.clip_norm, config.ema,
             config.accumulation,

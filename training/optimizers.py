@@ -35,16 +35,20 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: steps of the rise, 0 for none.
         total_steps: steps until `end` is reached.
         start, end: learning rates before the first and after the last step.
+        accumulation: batches per step. Keras calls a schedule with its count of batches.
     """
 
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int, start: float = 0.0, end: float = 0.0) -> None:
+    def __init__(
+        self, peak: float, warmup_steps: int, total_steps: int, start: float = 0.0, end: float = 0.0,
+        accumulation: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.peak, self.warmup_steps, self.total_steps, self.start, self.end = (
-            peak, warmup_steps, total_steps, start, end,
+        self.peak, self.warmup_steps, self.total_steps, self.start, self.end, self.accumulation = (
+            peak, warmup_steps, total_steps, start, end, accumulation,
         )  # fmt: skip
 
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
+    def __call__(self, batch):
+        step = ops.cast(batch // self.accumulation, "float32")
         rise = self.start + (self.peak - self.start) * (step + 1) / max(self.warmup_steps, 1)
         share = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
         fall = self.end + (self.peak - self.end) * 0.5 * (1 + ops.cos(math.pi * ops.clip(share, 0.0, 1.0)))
@@ -53,7 +57,7 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         return {
             "peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps,
-            "start": self.start, "end": self.end,
+            "start": self.start, "end": self.end, "accumulation": self.accumulation,
         }  # fmt: skip
 
 
@@ -85,26 +89,31 @@ def optimizer_words(config: Any) -> list[str]:
     ]
 
 
-def schedule(name: str, learning_rate: float, total_steps: int, warmup: float) -> float | WarmedUp:
-    """The learning rate over `total_steps`.
+def schedule(
+    name: str, learning_rate: float, total_steps: int, warmup: float, accumulation: int = 1
+) -> float | WarmedUp:
+    """Return the learning rate over `total_steps`.
 
     Args:
         name: `constant` (after the warm-up), `cosine`, or `one_cycle`.
         learning_rate: the highest.
-        total_steps: of the whole run.
-        warmup: share of the steps in which it rises.
+        total_steps: steps of the optimizer in the whole run.
+        warmup: fraction of the steps in which it rises.
+        accumulation: batches whose gradients make one step.
 
     Raises:
         ValueError: the name is unknown.
     """
     rising = round(warmup * total_steps)
     if name == "constant":
-        return WarmedUp(learning_rate, rising, total_steps, end=learning_rate) if rising else learning_rate
+        if not rising:
+            return learning_rate
+        return WarmedUp(learning_rate, rising, total_steps, end=learning_rate, accumulation=accumulation)
     if name == "cosine":
-        return WarmedUp(learning_rate, rising, total_steps)
+        return WarmedUp(learning_rate, rising, total_steps, accumulation=accumulation)
     if name == "one_cycle":
         start = learning_rate / START
-        return WarmedUp(learning_rate, rising, total_steps, start, start / END)
+        return WarmedUp(learning_rate, rising, total_steps, start, start / END, accumulation)
     raise ValueError(f"unknown schedule {name!r}; known: constant, cosine, one_cycle")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import train
-from training import optimizers
+from training import fitting, optimizers
 
 
 def rates(schedule, steps):
@@ -77,6 +77,37 @@ def test_accumulated_gradients_make_one_step():
         models[1].train_on_batch(images[half], targets[half])
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def rate_of_step(name, step, total, peak=0.1, warmup=0.25):
+    """The formula of each schedule, in float64."""
+    rising = round(warmup * total)
+    start, end = {"constant": (0.0, peak), "cosine": (0.0, 0.0), "one_cycle": (peak / 25, peak / 25 / 1e4)}[name]
+    if step < rising:
+        return start + (peak - start) * (step + 1) / rising
+    return end + (peak - end) * 0.5 * (1 + math.cos(math.pi * (step - rising) / (total - rising)))
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle"])
+def test_each_step_is_taken_at_its_own_rate(name, optimizer, accumulation):
+    """With a gradient that is always 1, each of these optimizers moves a weight by the learning rate."""
+    steps = 8
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    config = train.Config(
+        schedule=name, optimizer=optimizer, accumulation=accumulation, learning_rate=0.1, warmup_fraction=0.25,
+        weight_decay=0.0, momentum=0.0,
+    )  # fmt: skip
+    built = fitting._optimizer(config, fitting.Phase(), steps * accumulation)
+    model.compile(built, lambda labels, outputs: keras.ops.mean(outputs), jit_compile=False)
+    weights = [model.get_weights()[0].item()]
+    for _ in range(steps * accumulation):
+        model.train_on_batch(np.ones((2, 1)), np.ones((2, 1)))
+        weights.append(model.get_weights()[0].item())
+    moves = -np.diff(weights).reshape(steps, accumulation)
+    np.testing.assert_array_equal(moves[:, :-1], 0)
+    np.testing.assert_allclose(moves[:, -1], [rate_of_step(name, step, steps) for step in range(steps)], rtol=1e-4)
 
 
 def test_unknown_names_are_refused():
