@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RATES = "tests/training/test_optimizers.py::test_each_step_is_taken_at_its_own_rate"
 FILES = ("tests/test_losses.py", "tests/loss_formulas", "tests/models/test_cnn.py", "tests/models/test_hierarchical.py",
-         "tests/models/test_pyramid.py", *(f"tests/training/test_optimizers.py::test_each_step_is_taken_at_its_own_rate[{case}-3]"
-           for case in ("one_cycle-adamw", "cosine-sgd", "constant-adam")),
+         "tests/models/test_pyramid.py", f"{RATES}[one_cycle-adamw-3]", f"{RATES}[cosine-sgd-3]",
          "tests/models/test_gradcam.py::test_the_maps_are_those_of_the_paper[layer]")  # fmt: skip
 # Deep networks, whose many operations JAX compiles one by one on a CPU, and long trainings: minutes for what the others
 # show as well.
