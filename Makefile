@@ -36,9 +36,10 @@ lint: $(VENV)/installed-dev
 bench: setup
 	$(BIN)/python -m bench
 
-# 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day; where Atheris is installed, ten
+# Every network of keras.applications against Keras's own; 500 kills of preprocess.py and augment.py and 50 of train.py, at places drawn anew each day; where Atheris is installed, ten
 # minutes of made tables of labels; then an hour of training.
 soak: $(VENV)/installed-dev
+	ALL_NETWORKS=1 $(BIN)/python -m pytest tests/models/test_backbones.py
 	KILLS=500 KILL_SEED=$$(date +%j) $(BIN)/python -m pytest tests/test_kill.py
 	PYTHONPATH=. $(BIN)/python tests/fed/soak_csv.py 600
 	$(BIN)/python -m bench.soak --minutes 60

@@ -55,7 +55,7 @@ class Config:
     weight_decay: NonNegativeFloat | None = None  # decoupled, not on biases and norms; None: what suits
     momentum: Fraction = 0.9  # of sgd
     clip_norm: NonNegativeFloat = 0.0  # greatest norm of all gradients together; 0: no limit
-    ema: Fraction = 0.0  # decay of the average of the weights that is judged and saved; 0: none
+    ema: Fraction = 0.0  # highest decay of an average of the weights, which is evaluated and saved; 0: none
     accumulation: PositiveInt = 1  # batches whose gradients make one step
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"  # bfloat16 if computed
     prior_bias: bool = True  # start the last layer's biases at what the classes' rates ask for
@@ -149,6 +149,7 @@ def train(config: Config, session) -> None:
 
     import run_folder
     from loss_formulas.smoothing import smoothed
+    from models.scaling import scaling_of
     from training import any_size, devices, loss_setup, phases, priors, resuming, start_from
     from training.fused import fused_normalization
     from training.optimizers import optimizer_words, resolved
@@ -181,7 +182,7 @@ def train(config: Config, session) -> None:
     show_weights(cache, inputs, loss)
     positives, negatives = inputs.counts()
     shown = (positives / (positives + negatives).clip(min=1e-9)).tolist()
-    described = {"cache": cache.meta, "scaling": standard, "shown_rates": shown, "warnings": warnings}
+    described = {"cache": cache.meta, "scaling": scaling_of(model), "shown_rates": shown, "warnings": warnings}
     # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
     described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
     described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
@@ -239,6 +240,8 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
         given = {**standard, **tables}
         names = models.options_of(config.model, config.extractor)
         options = {name: getattr(config, name) for name in names if name not in given}
+        if config.start_from and "weights" in options:
+            options["weights"] = "none"  # the earlier run's weights and their scaling replace those of any file
         shape = any_size.input_shape(config, cache, options)
         return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Batches for Keras: uint8 images and multi-hot labels, gathered from memory maps and augmented on the way."""
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,12 @@ class TrainingBatches(keras.utils.PyDataset):
             # Any two images of the whole batch may have been mixed.
             images, labels = images[self._own], labels[self._own]
         return images, labels
+
+    def whole_images(self, step: int) -> np.ndarray:
+        """Return the images of a global step, (batch_size, H, W, C) uint8, also if this process makes only a part."""
+        whole = copy.copy(self)
+        whole._own = slice(None)
+        return whole[step - self.start_step][0]
 
     def _augment(self, images: np.ndarray, epoch: int, rows: np.ndarray, occurrences: np.ndarray) -> None:
         def one(place: int) -> None:

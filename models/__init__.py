@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 
 from models import backbone, cnn, hierarchical, residual, resnet50, vgg16
+from models.scaling import take_up_weights
 
 
 def _hierarchical(
@@ -122,6 +123,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     finally:
         keras.config.set_dtype_policy(usual)
     twin.set_weights(model.get_weights())
+    take_up_weights(twin)
     return twin
 
 

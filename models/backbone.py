@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import keras
+import numpy as np
 from keras import layers
 
 from models.pyramid import pooled
@@ -31,7 +32,8 @@ NORMALISATIONS = {
     "DenseNet": (IMAGENET_MEAN, IMAGENET_STD, False),
     "ConvNeXt": (IMAGENET_MEAN, IMAGENET_STD, False),
 }
-SCALES_ITSELF = "EfficientNetB"  # takes 0..255, whatever the options
+SCALES_ITSELF = "EfficientNetB"  # begins with /255 and a `Normalization`, whatever the options
+NORMALISES_MEANS = "ConvNeXt"  # its last layer normalises the mean over all positions, not each position
 LEAST_SIDES = {"Inception": 75, "Xception": 71, "NASNet": 32}
 
 
@@ -85,20 +87,23 @@ def build(
     least = least_side(backbone)
     if min(side or least for side in input_shape[:2]) < least:
         raise ValueError(f"{backbone} needs images of {least} pixels or more, not {input_shape[0]} × {input_shape[1]}")
-    channels, pretrained = input_shape[2], weights != "none"
+    channels = input_shape[2]
     inputs = keras.Input(input_shape, dtype="uint8", name="images")
+    trained = None if weights == "none" else _pretrained(backbone, weights)
+    given, blue_first = ((mean, std), False) if trained is None else normalisation(backbone, channels, trained)
+    x = standardised(inputs, *given)
     if backbone.startswith(SCALES_ITSELF):
-        if pretrained and channels != 3:
-            raise ValueError(f"{backbone} scales three channels itself: its weights do not fit images of {channels}")
-        x, blue_first = layers.Rescaling(1.0, name="standardise")(inputs), False
-    else:
-        given, blue_first = normalisation(backbone, channels) if pretrained else ((mean, std), False)
-        x = standardised(inputs, *given)
-    network = _network(backbone, x)
-    if pretrained:
-        _take_weights(network, _pretrained(backbone, weights), channels, blue_first)
+        # Keras divides by 255 again. Its `Normalization` changes nothing until weights are assigned, and none are.
+        x = layers.Rescaling(255.0, name="full_range")(x)
+    pools = backbone.startswith(NORMALISES_MEANS) and not pyramid_levels
+    network = _network(backbone, x, pooling="avg" if pools else None)
+    if trained is not None:
+        _take_weights(network, trained, channels, blue_first)
     _freeze(network, backbone, trainable)
-    x = pooled(network.output, pyramid_levels, layers.GlobalAveragePooling2D(name="features"))
+    if pools:
+        x = layers.Identity(name="features")(network.output)
+    else:
+        x = pooled(network.output, pyramid_levels, layers.GlobalAveragePooling2D(name="features"))
     if head_units:
         x = layers.Dense(head_units, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
     if dropout:
@@ -107,15 +112,37 @@ def build(
     return keras.Model(inputs, logits, name=re.sub(r"\W", "_", backbone.lower()))
 
 
-def normalisation(backbone: str, channels: int) -> tuple[tuple[Sequence[float], Sequence[float]], bool]:
-    """Mean and standard deviation a channel that pretrained weights want, and whether they want blue first.
+def normalisation(
+    backbone: str, channels: int, trained: keras.Model | None = None
+) -> tuple[tuple[Sequence[float], Sequence[float]], bool]:
+    """Return the mean and standard deviation per channel that pretrained weights want, and whether blue comes first.
 
-    Channels beyond red, green and blue take the three in turn, as their kernels do.
+    Channels beyond red, green and blue repeat these three, as their kernels do.
+
+    Args:
+        backbone: one of `names()`.
+        channels: number of channels of the images.
+        trained: the network that the weights come from. EfficientNetB0 to B7 keep their normalisation in it.
     """
-    prefix = max((each for each in NORMALISATIONS if backbone.startswith(each)), key=len)
-    mean, std, blue_first = NORMALISATIONS[prefix]
-    places = [channel % 3 for channel in range(channels)]
-    return ([mean[place] for place in places], [std[place] for place in places]), blue_first
+    if backbone.startswith(SCALES_ITSELF):
+        mean, std, blue_first = *_stored_normalisation(trained), False
+    else:
+        prefix = max((each for each in NORMALISATIONS if backbone.startswith(each)), key=len)
+        mean, std, blue_first = NORMALISATIONS[prefix]
+    colours = [channel % 3 for channel in range(channels)]
+    return ([mean[colour] for colour in colours], [std[colour] for colour in colours]), blue_first
+
+
+def _stored_normalisation(trained: keras.Model) -> tuple[list[float], list[float]]:
+    """Return the mean and standard deviation, on the 0..255 scale, by which an EfficientNetB0 to B7 divides its inputs.
+
+    For ImageNet's weights Keras divides once more, by the square root of the standard deviations. A `Normalization`
+    that was never set is that of a network which Keras built without ImageNet's weights, and without this division.
+    """
+    layer = next(each for each in trained.layers if isinstance(each, layers.Normalization))
+    mean, variance, _ = layer.get_weights()
+    more = np.sqrt(IMAGENET_STD) / np.sqrt(255) if mean.any() else np.ones(3)
+    return (255.0 * mean).tolist(), (255.0 * np.sqrt(variance) * more).tolist()
 
 
 def inflated(kernel, channels: int, blue_first: bool):
@@ -130,10 +157,10 @@ def inflated(kernel, channels: int, blue_first: bool):
     return kernel[:, :, [channel % 3 for channel in range(channels)]] * (3 / channels)
 
 
-def _network(backbone: str, tensor, weights: str | None = None):
+def _network(backbone: str, tensor, weights: str | None = None, pooling: str | None = None):
     constructor = getattr(keras.applications, backbone)
     options = {} if not _may_skip_scaling(backbone) else {"include_preprocessing": False}
-    return constructor(include_top=False, weights=weights, input_tensor=tensor, **options)
+    return constructor(include_top=False, weights=weights, input_tensor=tensor, pooling=pooling, **options)
 
 
 def _may_skip_scaling(backbone: str) -> bool:
@@ -167,9 +194,14 @@ def _pretrained(backbone: str, weights: str) -> keras.Model:
 
 
 def _take_weights(network: keras.Model, trained: keras.Model, channels: int, blue_first: bool) -> None:
-    """Give the network the trained one's weights, layer by layer in order, the first kernel inflated."""
-    here = [layer for layer in network.layers if layer.weights]
-    there = [layer for layer in trained.layers if layer.weights]
+    """Copy the weights of the trained network, layer by layer in order. The first kernel is inflated.
+
+    A `Normalization` is left out: `normalisation` has put its numbers before the network.
+    """
+    here, there = (
+        [layer for layer in each.layers if layer.weights and not isinstance(layer, layers.Normalization)]
+        for each in (network, trained)
+    )
     for number, (layer, source) in enumerate(zip(here, there, strict=True)):
         arrays = source.get_weights()
         if number == 0:
@@ -182,13 +214,14 @@ def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
     if trainable not in ("all", "last_stage", "head"):
         raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
     like = network
-    if trainable == "last_stage" and None in network.output.shape[1:3]:
-        # The stages are told by the sizes of their maps, which only a network of fixed sides has.
-        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])))
-    smallest = like.output.shape[1:3]
+    if trainable == "last_stage" and None in network.input.shape[1:3]:
+        # The sizes of the maps mark the stages, and only a network of fixed sides has them.
+        pooling = None if len(network.output.shape) == 4 else "avg"
+        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])), pooling=pooling)
+    smallest = next(layer.output.shape for layer in reversed(like.layers) if len(layer.output.shape) == 4)[1:3]
     for layer in network.layers:
         layer.trainable = trainable == "all"
     if trainable == "last_stage":
         # From the end, as the two networks begin in different ways.
         for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
-            layer.trainable = twin.output.shape[1:3] == smallest
+            layer.trainable = twin.output.shape[1:3] == smallest or len(twin.output.shape) == 2

@@ -72,6 +72,32 @@ def test_another_architecture_is_refused(run, options, words):
     assert words in str(raised.value)
 
 
+def test_a_pretrained_run_goes_on_behind_its_own_scaling(tmp_path, monkeypatch):
+    """Weights from a file bring their scaling, and Keras numbers the layers of the network for that file as well."""
+    import keras
+
+    def network(name, tensor, weights=None, pooling=None):
+        return keras.Model(keras.utils.get_source_inputs(tensor), keras.layers.Conv2D(4, 3, strides=4)(tensor))
+
+    monkeypatch.setattr(models.backbone, "_network", network)
+    network("", keras.Input((None, None, 3))).save_weights(tmp_path / "own.weights.h5")
+    options = {"backbone": "ResNet50V2", "input_shape": SHAPE, "classes": 3}
+    pretrained = models.build("backbone", **STANDARD, weights=str(tmp_path / "own.weights.h5"), **options)
+    preparation = {"size": SHAPE[0], "resize": "stretch", "channels": "rgb"}
+    counts = {"train": {"positives": [1, 1, 1], "known": [3, 3, 3]}}
+    cache = {"class_names": ["a", "b", "c"], "preparation": preparation, "counts": counts, **STANDARD}
+    run_folder.create_run(tmp_path / "run", {"cache": cache}, False)
+    models.with_probabilities(pretrained).save(tmp_path / "run" / run_folder.MODEL)
+    run_folder.finish_run(tmp_path / "run")
+    earlier = run_folder.open_run(tmp_path / "run")
+    scaling = start_from.scaling(earlier)
+    assert scaling == {"mean": [127.5] * 3, "std": [127.5] * 3}
+    model = models.build("backbone", **scaling, **options)
+    start_from.take_over(model, earlier, ["a", "b", "c"])
+    images = np.random.default_rng(0).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    np.testing.assert_allclose(logits(model, images), logits(pretrained, images), rtol=1e-5, atol=1e-6)
+
+
 def edited_cache(source, folder, edit):
     shutil.copytree(source, folder)
     meta = json.loads((folder / "cache.json").read_text())

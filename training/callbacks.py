@@ -44,6 +44,7 @@ class SplitMetrics(keras.callbacks.Callback):
 
     Attributes:
         around: what to score within, as `Keeper.scoring`.
+        weights: what puts the weights to score into the model for a while, as `Averages.in_model`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SplitMetrics(keras.callbacks.Callback):
         self.cache, self.rows, self.loss = cache, rows, loss
         self.batch_size, self.train_every = batch_size, train_every
         self.around: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.weights: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def on_epoch_end(self, epoch, logs=None):
         self._add(logs, "val")
@@ -61,7 +63,7 @@ class SplitMetrics(keras.callbacks.Callback):
 
     def _add(self, logs: dict, split: str) -> None:
         rows = self.rows[split]
-        with self.around():
+        with self.around(), self.weights():
             logits = distribution.scored(self.model, rows, self._logits)
         labels = self.cache.labels[rows]
         if not np.isfinite(logits).all():
@@ -110,6 +112,7 @@ class Best(keras.callbacks.Callback):
 
     Attributes:
         file: that of the weights, None before there are any.
+        weights: returns what is kept, the model's weights unless it is replaced, as by `Averages.weights`.
 
     Args:
         save: writes the model's weights under a name, and gives the file.
@@ -128,11 +131,12 @@ class Best(keras.callbacks.Callback):
         super().__init__()
         self._save, self._patience, self._phase = save, patience, f"{phase}-" if phase else ""
         self.file: str | None = None
+        self.weights: Callable[[], list[np.ndarray]] = lambda: self.model.get_weights()
         self._score, self._highest, self._waited = before, None, 0
 
     def keep(self, epoch: int) -> None:
-        """Keep the weights that the model has now, by the number of their epoch."""
-        self.file = self._save(f"{self._phase}{epoch:06d}", self.model.get_weights())
+        """Write the current weights, by the number of their epoch."""
+        self.file = self._save(f"{self._phase}{epoch:06d}", self.weights())
 
     def on_epoch_end(self, epoch, logs=None):
         score = logs["val_mAP"]
@@ -158,25 +162,6 @@ class Best(keras.callbacks.Callback):
         self.file, self._score, self._highest, self._waited = (
             told[name] for name in ("file", "score", "highest", "waited")
         )
-
-
-class Averages(keras.callbacks.SwapEMAWeights):
-    """Scores and keeps the averages of the weights: they change places with the weights at an epoch's end."""
-
-    def __init__(self) -> None:
-        super().__init__(swap_on_epoch=True)
-
-    def _finalize_ema_values(self) -> None:
-        """Nothing, as the best weights are loaded when `fit` is done.
-
-        On JAX, Keras's own would leave weights and averages in one array, which the next call gives away.
-        """
-
-    def state(self) -> bool:
-        return self._ema_weights_in_model
-
-    def restore(self, told: bool) -> None:
-        self._ema_weights_in_model = told
 
 
 class Progress(keras.callbacks.Callback):

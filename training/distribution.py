@@ -116,6 +116,8 @@ def alone(model: Any) -> Iterator[Any]:
     if distribution is None:
         yield model
         return
+    from models.scaling import take_up_weights
+
     weights = model.get_weights()
     keras.distribution.set_distribution(None)
     try:
@@ -125,6 +127,7 @@ def alone(model: Any) -> Iterator[Any]:
             # Kept with the model, as a new one would be compiled anew; set this way Keras does not take it for a layer.
             model.__dict__["_twin_alone"] = twin
         twin.set_weights(weights)
+        take_up_weights(twin)
         yield twin
     finally:
         keras.distribution.set_distribution(distribution)

@@ -14,7 +14,9 @@ from data.batches import feed, row_probabilities
 from data.cache import Cache
 from data.faults import InputError
 from data.views import Views
+from models.scaling import take_up_weights
 from training import callbacks, devices, distribution, optimizers, stopping
+from training.averages import Averages
 from training.checkpoint import Checkpoints, State
 from training.keeping import Keeper
 
@@ -76,7 +78,7 @@ def fit(
     model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
     # TensorFlow would trace a step that makes variables twice, which takes a second.
     model.optimizer.build(model.trainable_variables)
-    used = Used(config, cache, rows, loss, phase, done + epochs, steps, batches.batch_size)
+    used = Used(config, cache, rows, loss, phase, done + epochs, steps, batches)
     called = used.attached(model)
     if state:
         used.keeper.restore(state)
@@ -88,6 +90,7 @@ def fit(
     with wait, devices.out_of_memory(config.batch_size):
         _run(model, batches, used, called, done, done + epochs)
     model.set_weights(used.checkpoints.best(used.best.file))
+    take_up_weights(model)
     return used.history.rows
 
 
@@ -113,32 +116,33 @@ class Used:
     Args:
         config, cache, rows, loss, phase: as for `fit`.
         epochs: of the run, when this phase is done.
-        steps: of an epoch. batch_size: images of a step.
+        steps: of an epoch. batches: what trains.
     """
 
     def __init__(
         self, config: Any, cache: Cache, rows: dict[str, np.ndarray], loss: Any, phase: Phase, epochs: int, steps: int,
-        batch_size: int,
+        batches: Any,
     ) -> None:  # fmt: skip
         done, self.steps = len(phase.before), steps
         self.terminal = sys.stdout.isatty()
         timing = config.run_dir / "timing.csv"
-        progress = callbacks.Progress(timing, epochs, steps * batch_size, not self.terminal, done, phase.after)
+        progress = callbacks.Progress(timing, epochs, steps * batches.batch_size, not self.terminal, done, phase.after)
         metrics = callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every)
         self.history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
         self.checkpoints = Checkpoints(config.run_dir)
         highest = max((row["val_mAP"] for row in phase.before), default=None)
         self.best = callbacks.Best(self.checkpoints.save_best, config.patience, phase.name, highest)
         parts = {"history": self.history, "best": self.best, "progress": progress}
-        if config.ema:
-            parts["averages"] = callbacks.Averages()
         told = {"phase": phase.name, "before": done, "frozen": phase.frozen}
         check_every = DEVICE_CHECK_EVERY if devices.has_gpu() else 1
         self.keeper = Keeper(self.checkpoints, config.checkpoint_minutes, told, parts, steps, epochs, done, check_every)
         metrics.around = self.keeper.scoring
-        averages = [parts["averages"]] if config.ema else []
+        averaged = []
+        if config.ema:
+            averages = Averages(batches.whole_images, steps, batches.batch_size)
+            averaged, self.best.weights, metrics.weights = [averages], averages.weights, averages.in_model
         self._all = [
-            progress, *averages, metrics, self.history, self.best, callbacks.EpochEnd(progress), self.keeper,
+            progress, *averaged, metrics, self.history, self.best, callbacks.EpochEnd(progress), self.keeper,
         ]  # fmt: skip
         self._epochs = epochs + phase.after
 
@@ -175,8 +179,6 @@ def _run(
         used.end_epoch(keeper.epoch, {name: float(value) for name, value in model.get_metrics_result().items()})
     elif keeper.step:
         fit(keeper.epoch + 1, steps - keeper.step)
-        # The end of a `fit` puts averages in the place of weights.
-        keeper.restore(keeper.last)
     if keeper.epoch < epochs and not used.best.ended:
         fit(epochs, steps)
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from data.faults import InputError
+from models.scaling import take_up_weights
 from training import stopping
 from training.checkpoint import Checkpoints, State
 
@@ -74,6 +75,7 @@ class Keeper(keras.callbacks.Callback):
             self.model.optimizer.build(self.model.trainable_variables)
         for kind, variables in self._variables().items():
             _assign(variables, state.arrays.get(kind, []))
+        take_up_weights(self.model)
         self.last, self._whole = state, self.step == 0
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from training.averages import AveragedSteps
+
 Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 START, END = 25.0, 1e4  # one_cycle begins at the peak / START and ends at that / END (Smith and Topin 2019)
@@ -134,7 +136,7 @@ def build(
         weight_decay: decoupled, times the learning rate; not on biases and norms. 0 for none.
         momentum: of sgd.
         clip_norm: greatest norm of all gradients together; 0 for no limit.
-        ema: decay of the average of the weights, 0 for none.
+        ema: highest decay of the average of the weights per step, see `AveragedSteps`; 0 for none.
         accumulation: batches whose gradients are averaged before a step.
 
     Raises:
@@ -149,14 +151,15 @@ def build(
     }
     if ema:
         options["ema_momentum"] = ema
-    if name == "adam":
-        optimizer = keras.optimizers.Adam(**options)
-    elif name == "adamw":
-        optimizer = keras.optimizers.AdamW(**{**options, "weight_decay": weight_decay})
-    elif name == "sgd":
-        optimizer = keras.optimizers.SGD(**options, momentum=momentum, nesterov=momentum > 0)
-    else:
-        raise ValueError(f"unknown optimizer {name!r}; known: adam, adamw, sgd")
+    kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+    if name not in kinds:
+        raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(kinds)}")
+    if name == "adamw":
+        options["weight_decay"] = weight_decay
+    if name == "sgd":
+        options |= {"momentum": momentum, "nesterov": momentum > 0}
+    kind = type(f"Averaged{name}", (AveragedSteps, kinds[name]), {}) if ema else kinds[name]
+    optimizer = kind(**options)
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
     return optimizer

@@ -1,5 +1,7 @@
 """Starting from an earlier run's weights, also where its classes were others."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import keras
@@ -8,6 +10,7 @@ import numpy as np
 from data.cache import Cache
 from data.faults import InputError
 from data.spreadsheet import some
+from models.scaling import scaling_of, take_up_weights
 from run_folder import Run
 
 
@@ -52,12 +55,23 @@ def images_seen(run: Run, cache: Cache) -> list[str]:
 
 
 def scaling(run: Run) -> dict[str, list[float]]:
-    """The mean and standard deviation that the run's model was built with, which may be those of its own start."""
-    return run.config.get("scaling", run.cache)
+    """Return the mean and standard deviation per channel by which the run's model scales its pixels.
+
+    These are the model's own: those of its cache, of pretrained weights, or of the run that it started from.
+
+    Raises:
+        InputError: the model scales its pixels in the way of an earlier version of this toolkit.
+    """
+    try:
+        return scaling_of(run.load_model())
+    except (TypeError, KeyError, ValueError):
+        raise InputError(
+            f"start_from {run.directory}: its model does not scale pixels as today's models do; train it again"
+        ) from None
 
 
 def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
-    """Give a new model the weights of an earlier run: layers by their names, outputs by the names of their classes.
+    """Give a new model the weights of an earlier run: layers in their order, outputs by the names of their classes.
 
     Args:
         model: of logits (N, K), as `models.build` gives; changed in place.
@@ -76,28 +90,31 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
             "a tree of the same nodes"
         )
     old = run.load_model()
-    before, now = ({layer.name: layer for layer in each.layers if layer.weights} for each in (old, model))
-    if set(before) != set(now):
-        only = [f"{name} only there" for name in before if name not in now]
-        only += [f"{name} only here" for name in now if name not in before]
-        raise InputError(f"start_from {run.directory} has another architecture: layers {some(only)}; {_way_out()}")
-    wanted = {name: layer.get_weights() for name, layer in now.items()}
-    for name, layer in before.items():
-        stored = layer.get_weights()
-        if name == "logits" and run.class_names != list(class_names):
+    before, now = ([layer for layer in each.layers if layer.weights] for each in (old, model))
+    # Keras numbers the layers that have no name of their own through all models of a process.
+    names = [[re.sub(r"_\d+$", "", layer.name) for layer in each] for each in (before, now)]
+    if names[0] != names[1]:
+        there, here = map(Counter, names)
+        only = [f"{name} only there" for name in there - here] + [f"{name} only here" for name in here - there]
+        apart = some(only) or "in another order"
+        raise InputError(f"start_from {run.directory} has another architecture: layers {apart}; {_way_out()}")
+    wanted = []
+    for layer, source in zip(now, before, strict=True):
+        fresh, stored = layer.get_weights(), source.get_weights()
+        if layer.name == "logits" and run.class_names != list(class_names):
             stored = [
-                _by_class(one, fresh, run.class_names, class_names)
-                for one, fresh in zip(stored, wanted[name], strict=False)
+                _by_class(one, other, run.class_names, class_names) for one, other in zip(stored, fresh, strict=False)
             ]
-        shapes = [[tuple(array.shape) for array in arrays if array is not None] for arrays in (stored, wanted[name])]
+        shapes = [[tuple(array.shape) for array in arrays if array is not None] for arrays in (stored, fresh)]
         if shapes[0] != shapes[1]:
             raise InputError(
-                f"start_from {run.directory} has another architecture: layer {name} holds {shapes[0]} there, "
+                f"start_from {run.directory} has another architecture: layer {layer.name} holds {shapes[0]} there, "
                 f"{shapes[1]} here; {_way_out()}"
             )
-        wanted[name] = stored
-    for name, arrays in wanted.items():
-        now[name].set_weights(arrays)
+        wanted.append(stored)
+    for layer, arrays in zip(now, wanted, strict=True):
+        layer.set_weights(arrays)
+    take_up_weights(model)
     return _words(run, class_names, len(now))
 
 

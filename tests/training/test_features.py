@@ -29,7 +29,7 @@ def config_of(cache_dir: Path, run_dir: Path, **options) -> train.Config:
 def small_network(monkeypatch):
     """A network of few layers, always with the same weights, in the place of those of keras.applications."""
 
-    def network(name, tensor, weights=None):
+    def network(name, tensor, weights=None, pooling=None):
         x = tensor
         for number in range(2):
             kernel = keras.initializers.HeNormal(seed=number)

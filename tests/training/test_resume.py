@@ -63,7 +63,7 @@ def small(monkeypatch):
     """A network of two layers in the place of those of keras.applications, and half precision on a CPU too."""
     backend = pytest.importorskip("tensorflow")
 
-    def network(name, tensor, weights=None):
+    def network(name, tensor, weights=None, pooling=None):
         x = keras.layers.Conv2D(4, 3, strides=4, name="conv")(tensor)
         x = keras.layers.BatchNormalization(name="norm")(x)
         return keras.Model(keras.utils.get_source_inputs(tensor), x)
