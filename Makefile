@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Without bytecode every script compiles TensorFlow and Keras anew, which takes longer than a small training.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint bench soak audit clean
+.PHONY: setup demo test test-other lint bench soak audit clean
 
 setup: $(VENV)/installed
 
@@ -26,6 +26,20 @@ demo: setup
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# What depends most on the Python, on another one and in an environment of its own: make test-other PYTHON=python3.13
+OTHER = .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+OTHER_TESTS := tests/data/test_folder_writer.py tests/data/test_parallel.py tests/data/test_cache.py \
+	tests/data/test_bucket_cache.py tests/test_preprocess.py tests/training/test_checkpoint.py \
+	'tests/test_augment.py::test_each_method_makes_a_set[balance]' \
+	tests/test_scripts.py::test_the_pipeline_runs_in_sequence \
+	tests/test_export.py::test_onnx_runtime_gives_the_models_probabilities
+
+test-other: requirements.txt requirements-dev.txt
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt \
+	    $$(grep -E '^(pytest|onnxruntime)==' requirements-dev.txt)
+	$(OTHER)/bin/python -m pytest $(OTHER_TESTS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -55,5 +69,5 @@ audit: $(VENV)/installed-dev
 	else cat $$tool/said; exit 1; fi
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-3.*
 	test ! -f demo/.made-by-demo || rm -rf demo

@@ -93,11 +93,12 @@ def make_set(config: Config) -> None:
         return
     record = header.record(config)
     decided = {name: value for name, value in record["config"].items() if name not in UNDECIDING}
-    writer.begin({**decided, "cache": cache.meta["fingerprint"]})
-    writer.write(cache, plan.images, config.workers)
-    draw_counts(cache, found, writer.content / "class_counts_augmented.png")
-    draw_preview(cache, plan, writer.content / "preview.png")
-    writer.finish(cache, plan.images, plan.labels, {"effect": found.figures, **record})
+    with writer:
+        writer.begin({**decided, "cache": cache.meta["fingerprint"]})
+        writer.write(cache, plan.images, config.workers)
+        draw_counts(cache, found, writer.content / "class_counts_augmented.png")
+        draw_preview(cache, plan, writer.content / "preview.png")
+        writer.finish(cache, plan.images, plan.labels, {"effect": found.figures, **record})
     augmented.open_augmented(cache, tag)
     print(f"Wrote {directory}: {len(plan.images):,} images in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts_augmented.png before training")

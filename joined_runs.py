@@ -11,7 +11,16 @@ import numpy as np
 from data.faults import InputError
 from data.preparation import Preparation
 from data.splits import SPLITS
-from joined_scores import Part, TestFold, joined_ids, joined_labels, joined_scores, test_folds, training_counts
+from joined_scores import (
+    Part,
+    TestFold,
+    joined_ids,
+    joined_labels,
+    joined_scores,
+    other_bytes,
+    test_folds,
+    training_counts,
+)
 from run_folder import Run, Scores, open_run
 
 LONGEST_NAME = 60  # characters of a folder's name
@@ -112,7 +121,7 @@ class JoinedRuns(Run):
             least, most = self._joined(split)[1]
             runs = f"{least}" if least == most else f"{least} to {most}"
             lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
-        return lines
+        return lines + other_bytes(self._parts)
 
     def checked_preparation(self) -> Preparation:
         return self.runs[0].checked_preparation()

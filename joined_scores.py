@@ -90,7 +90,7 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
     if not ids:
         raise InputError(f"{' and '.join(part.name for part in parts)} have no {split} scores in common")
     places = {name: place for place, name in enumerate(ids)}
-    groups = np.full(len(ids), "", dtype=object)
+    groups, hashes = (np.full(len(ids), "", dtype=object) for _ in range(2))
     totals, counts = np.zeros((len(ids), len(class_names))), np.zeros((len(ids), len(class_names)), dtype=np.int64)
     labels = np.full(totals.shape, NO_LABEL, dtype=np.uint8)
     for part in parts:
@@ -102,8 +102,9 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
         totals[where] += stored.scores[taken]
         counts[where] += 1
         labels[where] = stored.labels[taken]
-        if stored.groups is not None:
-            groups[where[0].ravel()] = stored.groups[taken]
+        for texts, given in ((groups, stored.groups), (hashes, stored.hashes)):
+            if given is not None:
+                texts[where[0].ravel()] = given[taken]
     if not counts.all():
         lacking = (counts == 0).sum(axis=0)
         worst = int(np.argmax(lacking))
@@ -112,8 +113,25 @@ def joined_scores(parts: Sequence[Part], split: str, class_names: Sequence[str])
             f"that has them in {split} ({np.count_nonzero(lacking)} classes lack some): join runs of the same splits "
             "and folds"
         )
-    named = groups.astype(np.str_) if groups.any() else None
-    return Scores(ids, (totals / counts).astype(np.float32), labels, named), (int(counts.min()), int(counts.max()))
+    named = [texts.astype(np.str_) if texts.any() else None for texts in (groups, hashes)]
+    return Scores(ids, (totals / counts).astype(np.float32), labels, *named), (int(counts.min()), int(counts.max()))
+
+
+def other_bytes(parts: Sequence[Part]) -> list[str]:
+    """Warnings of images whose files have other bytes in one run than under the same id in a run before, in lines."""
+    known: dict[str, str] = {}
+    warnings = []
+    for part in parts:
+        own = {}
+        for stored in part.splits.values():
+            if stored.hashes is not None:
+                own |= dict(zip(stored.ids, stored.hashes.tolist(), strict=True))
+        if other := [name for name, digest in own.items() if known.setdefault(name, digest) != digest]:
+            warnings.append(
+                f"Warning: {len(other):,} images have other bytes in {part.name} than in the runs before it "
+                f"({some(other)}); their scores belong together only if they are the same images, saved again"
+            )
+    return warnings
 
 
 def training_counts(parts: Sequence[Part], class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -152,6 +152,7 @@ def write_predictions(
         InputError: an image cannot be decoded and none may be skipped, or no image can be decoded.
     """
     import csv
+    from contextlib import closing
 
     from data import unlabelled
     from data.channels import brief
@@ -167,19 +168,20 @@ def write_predictions(
     with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        for _, batch in shown(batches, sizes, "Predicting"):
-            bad |= {position: image for position, image in batch.items() if isinstance(image, str)}
-            # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
-            if bad and config.on_bad_image == "stop":
-                continue
-            found = scored(predictor, batch, config.batch_size, rates)
-            for position in batch:
-                if position in found:
-                    writer.writerow([ids[position], *cells(found[position], decision, run, table)])
-                    if seen:
-                        seen.add(ids[position], found[position], batch[position][0])
-                elif config.sample_file is not None:
-                    writer.writerow([ids[position]] + [""] * (len(columns) - 1))
+        with closing(shown(batches, sizes, "Predicting")) as each:
+            for _, batch in each:
+                bad |= {position: image for position, image in batch.items() if isinstance(image, str)}
+                # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
+                if bad and config.on_bad_image == "stop":
+                    continue
+                found = scored(predictor, batch, config.batch_size, rates)
+                for position in batch:
+                    if position in found:
+                        writer.writerow([ids[position], *cells(found[position], decision, run, table)])
+                        if seen:
+                            seen.add(ids[position], found[position], batch[position][0])
+                    elif config.sample_file is not None:
+                        writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
             unlabelled.refuse(paths, bad)
         if len(bad) == len(ids):

@@ -87,26 +87,27 @@ def make_cache(config: Config) -> None:
         print("Checked; no cache was written, because of --check_only")
         header.next_command("preprocess.py", **header.changed_options(config))
         return
-    writer.check_bytes(sum(math.prod(preparation.shapes[number]) for number in bucket))
-    settings = header.record(config)["config"]
-    deciding = {name: settings[name] for name in DECIDING}
-    if earlier:
-        deciding["earlier cache"] = earlier.cache.meta["fingerprint"]
-    writer.begin(fingerprint(collection, preparation, deciding))
-    draw(writer.content, collection, division, preparation)
-    copies = earlier.copies(collection.hashes, preparation) if earlier else None
-    if earlier:
-        print(earlier.copied_words(copies))
-    decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies, bucket)
-    first = division
-    reasons = decoded.reasons
-    collection, division, skipped = after_decoding(
-        config, collection, division, earlier, reasons, lambda: writer.thumbnails(len(reasons), preparation, bucket)
-    )
-    if division is not first:
+    with writer:
+        writer.check_bytes(sum(math.prod(preparation.shapes[number]) for number in bucket))
+        settings = header.record(config)["config"]
+        deciding = {name: settings[name] for name in DECIDING}
+        if earlier:
+            deciding["earlier cache"] = earlier.cache.meta["fingerprint"]
+        writer.begin(fingerprint(collection, preparation, deciding))
         draw(writer.content, collection, division, preparation)
-    writer.finish(index_rows(collection, division), collection.table.labels, decoded,
-                  describe(config, collection, preparation, division), skipped)  # fmt: skip
+        copies = earlier.copies(collection.hashes, preparation) if earlier else None
+        if earlier:
+            print(earlier.copied_words(copies))
+        decoded = writer.decode(collection.paths, collection.contents, preparation, config.workers, copies, bucket)
+        first = division
+        reasons = decoded.reasons
+        collection, division, skipped = after_decoding(
+            config, collection, division, earlier, reasons, lambda: writer.thumbnails(len(reasons), preparation, bucket)
+        )
+        if division is not first:
+            draw(writer.content, collection, division, preparation)
+        writer.finish(index_rows(collection, division), collection.table.labels, decoded,
+                      describe(config, collection, preparation, division), skipped)  # fmt: skip
     shapes = " or ".join(" × ".join(map(str, shape)) for shape in preparation.shapes)
     print(f"Wrote {config.cache_dir}: {len(collection):,} images of {shapes} in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts.png before training")

@@ -186,7 +186,7 @@ def train(config: Config, session) -> None:
     # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
     described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
     described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
-    session.begin({**header.record(config), **described})
+    session.begin({**header.record(config), **described}, earlier and earlier.trained_on())
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)

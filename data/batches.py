@@ -70,6 +70,12 @@ class TrainingBatches(keras.utils.PyDataset):
         if self._augments:
             cv2.setNumThreads(1)  # images are small: splitting one among cores costs more than it brings
 
+    def close(self) -> None:
+        """End the threads; a batch that is still asked for, by a queue that runs ahead, is augmented without them."""
+        threads, self._threads = self._threads, None
+        if threads:
+            threads.shutdown()
+
     @property
     def num_batches(self) -> None:
         return None

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,9 @@ class CacheWriter(FolderWriter):
         sizes = [len(task[0]) for task in tasks]
         if kept := len(paths) - sum(sizes):
             print(f"{kept:,} images were decoded before and are kept")
-        for place, result in in_parallel(write_chunk, tasks, sizes, workers, "Decoding"):
-            results[todo[place]] = result
+        with closing(in_parallel(write_chunk, tasks, sizes, workers, "Decoding")) as written:
+            for place, result in written:
+                results[todo[place]] = result
         reasons, sums = [""] * len(paths), np.zeros((len(paths), *results[0].sums.shape[1:]), dtype=np.int64)
         for chunk, result in zip(chunks, results, strict=True):
             sums[chunk.rows] = result.sums

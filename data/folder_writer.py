@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from data.cache import INDEX, LABELS
 from data.faults import InputError
@@ -13,6 +13,8 @@ FINGERPRINT, LOCK = "fingerprint.json", "lock"
 
 class FolderWriter:
     """A folder under construction in `.NAME.partial`, which lies beside where it goes.
+
+    Use it in a `with` block, which keeps other runs out from `begin` until it ends, however it ends.
 
     Args:
         directory: where the finished folder goes.
@@ -37,9 +39,22 @@ class FolderWriter:
                 raise InputError(f"{directory} exists and is not a {kind}; choose another name")
             if not overwrite:
                 raise InputError(f"{directory} is a finished {kind}; give --overwrite to replace it, or {self._other}")
-        self.partial = partial_dir(self.directory)
+        self.partial, self._held = partial_dir(self.directory), None
         # One level down, so that the folder that is renamed at the end holds nothing else.
         self.content = self.partial / "content"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let other runs write this folder."""
+        # Closed here and not when the object is collected: an exception that is kept keeps its frames' objects.
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def begin(self, fingerprint: dict[str, Any]) -> None:
         """Go on with what an earlier run left, or begin.
@@ -51,12 +66,18 @@ class FolderWriter:
             InputError: an earlier run left files of other inputs or settings, and `overwrite` is off; or another run is
                 writing this folder now.
         """
-        self._lock()
+        try:
+            self._lock()
+            self._begin(fingerprint)
+        except BaseException:
+            self.release()
+            raise
+
+    def _begin(self, fingerprint: dict[str, Any]) -> None:
         path = self.partial / FINGERPRINT
         if path.exists() and not self.overwrite:
             changes = _changes(read_json(path), fingerprint)
             if changes:
-                self._held.close()
                 raise InputError(
                     f"{self.partial} holds an unfinished {self.kind} that was begun with other inputs or settings:\n"
                     + "".join(f"  {change}\n" for change in changes)
@@ -81,7 +102,7 @@ class FolderWriter:
             raise InputError(f"{self.directory} needs {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB free")
 
     def _lock(self) -> None:
-        """Keep other runs out until this process ends, however it ends."""
+        """Keep other runs out until `release`, or until this process ends, however it ends."""
         import fcntl
 
         self.partial.mkdir(parents=True, exist_ok=True)
@@ -102,6 +123,7 @@ class FolderWriter:
             self.directory.replace(old)
         self.content.replace(self.directory)
         shutil.rmtree(self.partial)
+        self.release()
 
 
 def _clear(directory: Path) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,8 +24,10 @@ def in_parallel(
     sizes: list[int],
     workers: int,
     description: str,
-) -> Iterator[Any]:
+) -> Generator[tuple[int, Any], None, None]:
     """Run a function on each task in worker processes, and show how far it is.
+
+    A caller whose own work on a result may fail closes the generator, which ends the other tasks.
 
     Args:
         function: importable by a worker; must not pull in what a worker does not need.
@@ -45,7 +48,9 @@ def in_parallel(
     yield from shown(results, sizes, description)
 
 
-def _locally(function: Callable[..., Any], tasks: list[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
+def _locally(
+    function: Callable[..., Any], tasks: list[tuple[Any, ...]], workers: int
+) -> Generator[tuple[int, Any], None, None]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     processes = 1 if len(tasks) <= 1 else (workers or joblib.cpu_count())
@@ -62,7 +67,7 @@ def _locally(function: Callable[..., Any], tasks: list[tuple[Any, ...]], workers
 
 def _on_cluster(
     client: Any, there: Callable[..., Any], function: Callable[..., Any], tasks: list[tuple[Any, ...]]
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     # Not by joblib's Dask backend (1.6.0), which waits for ever where a task fails and results come as a generator.
     from distributed import KilledWorker, as_completed
 
@@ -88,8 +93,20 @@ def _numbered(number: int, function: Callable[..., Any], task: tuple[Any, ...]) 
     return number, function(*task)
 
 
-def shown(results: Iterable[tuple[int, Any]], sizes: list[int], description: str) -> Iterator[tuple[int, Any]]:
-    """Pass numbered results on with a progress bar on a terminal, and with a line now and then in a log file."""
+def shown(
+    results: Generator[tuple[int, Any], None, None], sizes: list[int], description: str
+) -> Generator[tuple[int, Any], None, None]:
+    """Pass numbered results on with a progress bar on a terminal, and with a line now and then in a log file.
+
+    The results are closed with it, so that no thread or process works on for nobody.
+    """
+    with closing(results):
+        yield from _shown(results, sizes, description)
+
+
+def _shown(
+    results: Generator[tuple[int, Any], None, None], sizes: list[int], description: str
+) -> Generator[tuple[int, Any], None, None]:
     total = sum(sizes)
     if sys.stdout.isatty():
         yield from _with_bar(results, sizes, total, description)
@@ -108,8 +125,8 @@ def shown(results: Iterable[tuple[int, Any]], sizes: list[int], description: str
 
 
 def _with_bar(
-    results: Iterable[tuple[int, Any]], sizes: list[int], total: int, description: str
-) -> Iterator[tuple[int, Any]]:
+    results: Generator[tuple[int, Any], None, None], sizes: list[int], total: int, description: str
+) -> Generator[tuple[int, Any], None, None]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

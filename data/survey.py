@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,9 @@ class Division:
 def survey(table: LabelTable, paths: list[ImageFiles], preparation: Preparation, workers: int) -> Collection:
     """Read the headers and all bytes of each image, in parallel, and refuse what the preparation cannot use."""
     found: list[tuple[ImageInfo | None, str, str]] = [(None, "", "")] * len(paths)
-    for rows, answers in _on_files(scan_files, paths, (preparation,), workers, "Reading headers"):
-        found[rows] = answers
+    with closing(_on_files(scan_files, paths, (preparation,), workers, "Reading headers")) as pieces:
+        for rows, answers in pieces:
+            found[rows] = answers
     return Collection(table, paths, *([told[place] for told in found] for place in range(3)))
 
 
@@ -111,10 +113,11 @@ def check_decoding(
     reasons = [""] * len(paths)
     small = np.zeros((len(paths), THUMB, THUMB), dtype=np.float16) if thumbnails else None
     extra = (preparation, thumbnails)
-    for rows, (told, shown) in _on_files(decode_files, paths, extra, workers, "Checking images"):
-        reasons[rows] = told
-        if small is not None:
-            small[rows] = shown
+    with closing(_on_files(decode_files, paths, extra, workers, "Checking images")) as pieces:
+        for rows, (told, shown) in pieces:
+            reasons[rows] = told
+            if small is not None:
+                small[rows] = shown
     return reasons, small
 
 
@@ -261,12 +264,13 @@ def index_rows(collection: Collection, division: Division) -> list[Row]:
 
 def _on_files(
     function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
-) -> Iterator[tuple[slice, Any]]:
+) -> Generator[tuple[slice, Any], None, None]:
     """The rows of some of the images and what the function tells of these, for all images, in parallel."""
     pieces = [slice(first, min(first + FILES_A_TASK, len(paths))) for first in range(0, len(paths), FILES_A_TASK)]
     tasks = [(paths[piece], *extra) for piece in pieces]
-    for number, answer in in_parallel(function, tasks, [len(task[0]) for task in tasks], workers, description):
-        yield pieces[number], answer
+    with closing(in_parallel(function, tasks, [len(task[0]) for task in tasks], workers, description)) as answers:
+        for number, answer in answers:
+            yield pieces[number], answer
 
 
 def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:

@@ -1,5 +1,6 @@
 """The one value that becomes white in a whole set of images, so that their exposures keep their ratio."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -124,8 +125,9 @@ def sampled_histogram(preparation: Preparation, images: list[ImageFiles], worker
     rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), SAMPLED)).round().astype(int)).tolist()
     tasks = [(images[row], preparation) for row in rows]
     counts = np.zeros(2**16, dtype=np.int64)
-    for _, found in in_parallel(histogram, tasks, [1] * len(tasks), workers, "Finding the white level"):
-        counts += found
+    with closing(in_parallel(histogram, tasks, [1] * len(tasks), workers, "Finding the white level")) as histograms:
+        for _, found in histograms:
+            counts += found
     return counts
 
 

@@ -27,7 +27,8 @@ def compared(run: Any, part: Any, ids: Sequence[str], other: Any, split: str, dr
         draws, seed: of the bootstrap.
 
     Returns:
-        "run" (the other's name), "place", "images" (how many are common), "choice", "drawn" (images or groups), and
+        "run" (the other's name), "place", "images" (how many are common), "warning" (of images whose files have other
+        bytes in the two runs; empty for none), "choice", "drawn" (images or groups), and
         "figures": name → "first", "other", "difference" (first − other), "interval" of the difference, and "better",
         the share of draws in which the first is above the other, a draw that is even counting half; the last two are
         None without draws.
@@ -36,7 +37,7 @@ def compared(run: Any, part: Any, ids: Sequence[str], other: Any, split: str, dr
         InputError: the other run has no scores of the split, no image in common, other classes, other labels, or
             scores that are no probabilities.
     """
-    ours, theirs, choice = _matched(run, part, ids, other, split)
+    ours, theirs, choice, warning = _matched(run, part, ids, other, split)
     try:
         first, second = (judging.figures(one)[choice] for one in (ours, theirs))
     except ValueError as error:
@@ -57,10 +58,10 @@ def compared(run: Any, part: Any, ids: Sequence[str], other: Any, split: str, dr
             gaps = found[place][name] - found[place + 2][name]
             figures[name] |= {"interval": list(bootstrap.interval(gaps)), "better": _share_above(gaps)}
     return {
-        # Runs of several folders may have one name.
-        "run": other.place if other.name == run.name else other.name,
+        "run": _called(run, other),
         "place": other.place,
         "images": len(ours.labels),
+        "warning": warning,
         "choice": choice,
         "drawn": "images" if units is None else "groups",
         "figures": figures,
@@ -88,9 +89,11 @@ def show(run: Any, split: str, found: Sequence[dict[str, Any]]) -> None:
 
 
 def words(run: Any, found: Sequence[dict[str, Any]]) -> list[str]:
-    """A sentence a run: whether the macro-F1 differs by more than other images might make of it."""
+    """A sentence a run: whether the macro-F1 differs by more than other images might make of it; and warnings."""
     said = []
     for each in found:
+        if each["warning"]:
+            said.append(f"Warning: {each['warning']}")
         row = each["figures"]["macro_f1"]
         if row["interval"] is None:
             continue
@@ -110,8 +113,8 @@ def where(each: dict[str, Any]) -> str:
     return f"{cuts}; intervals by {each['drawn'][:-1]}"
 
 
-def _matched(run: Any, part: Any, ids: Sequence[str], other: Any, split: str) -> tuple[Any, Any, str]:
-    """Both parts with the common images and the classes in the same order, and the choice of thresholds."""
+def _matched(run: Any, part: Any, ids: Sequence[str], other: Any, split: str) -> tuple[Any, Any, str, str]:
+    """Both parts with the common images and the classes in the same order, the choice of thresholds, and a warning."""
     stored = other.scores(split)
     choices = {"0.5": 0.5, **({"tuned": other.decision()} if other.has_thresholds else {})}
     theirs = judging.part_of(other, stored, choices)
@@ -132,7 +135,20 @@ def _matched(run: Any, part: Any, ids: Sequence[str], other: Any, split: str) ->
             f"{other.place} has other labels than {run.place} for {clash.sum():,} {split} images ({images}); "
             "compare runs that were trained on the same labels"
         )
-    return ours, theirs, "tuned" if "tuned" in choices and "tuned" in part.predictions else "0.5"
+    warning, own = "", run.scores(split).hashes
+    if own is not None and stored.hashes is not None:
+        pairs = [(ids[row], own[row], stored.hashes[place[ids[row]]]) for row in common]
+        if names := [name for name, mine, yours in pairs if mine and yours and mine != yours]:
+            warning = (
+                f"{len(names):,} of these images have other bytes in {_called(run, other)} ({some(names)}); the "
+                "comparison holds only if they are the same images, saved again."
+            )
+    return ours, theirs, "tuned" if "tuned" in choices and "tuned" in part.predictions else "0.5", warning
+
+
+def _called(run: Any, other: Any) -> str:
+    """What the other run is called; runs of several folders may have one name."""
+    return other.place if other.name == run.name else other.name
 
 
 def _names(run: Any, part: Any) -> list[str]:

@@ -97,7 +97,10 @@ def tuned_on_judged(run: Any, judged: str, choices: dict[str, Any]) -> int:
         return 0
     if run.thresholds_record().get("method") == "fixed" and not run.thresholds_edited:
         return 0  # which no image chose
-    return len(set(run.scores(judged).ids) & set(run.scores("val").ids))
+    tested, tuned = run.scores(judged), run.scores("val")
+    seen = set(tuned.ids) | (set() if tuned.hashes is None else set(tuned.hashes) - {""})
+    hashes = tested.ids if tested.hashes is None or len(run.members) == 1 else tested.hashes
+    return sum(name in seen or digest in seen for name, digest in zip(tested.ids, hashes, strict=True))
 
 
 def computed(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> tuple[dict, dict, dict]:

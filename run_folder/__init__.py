@@ -1,8 +1,27 @@
 """A run on disk: the run that is read, what it says in thresholds.json, and the folder that training writes."""
 
-from run_folder.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, HISTORY, LOCK, MODEL, THRESHOLDS, Scores, TestFold
+from run_folder.layout import (
+    CHECKPOINT,
+    CONFIG,
+    FORMAT_VERSION,
+    HISTORY,
+    LOCK,
+    MODEL,
+    THRESHOLDS,
+    Scores,
+    TestFold,
+    TrainedOn,
+)
 from run_folder.run import Run, open_run
-from run_folder.writing import check_free, create_run, finish_run, resume_run, unfinished_config, write_scores
+from run_folder.writing import (
+    check_free,
+    create_run,
+    finish_run,
+    resume_run,
+    unfinished_config,
+    write_scores,
+    write_start,
+)
 
 __all__ = [
     "CHECKPOINT",
@@ -15,6 +34,7 @@ __all__ = [
     "Run",
     "Scores",
     "TestFold",
+    "TrainedOn",
     "check_free",
     "create_run",
     "finish_run",
@@ -22,4 +42,5 @@ __all__ = [
     "resume_run",
     "unfinished_config",
     "write_scores",
+    "write_start",
 ]

@@ -14,6 +14,7 @@ from data.files import read_json
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"
+START = "start.npz"  # what the runs before were trained on, whose weights this one started from
 LOCK, CHECKPOINT = ".lock", "checkpoint"  # held by the process that trains; written by training.checkpoint
 
 
@@ -21,13 +22,27 @@ LOCK, CHECKPOINT = ".lock", "checkpoint"  # held by the process that trains; wri
 class Scores:
     """The scores of one split: ids (N,), probabilities (N, K) float32, labels (N, K) uint8 with 255 for unknown.
 
-    `groups` are the names (N,) of the images' groups, empty for none; None where the run did not store them.
+    `groups` are the names (N,) of the images' groups, empty for none; None where the run did not store them. `hashes`
+    are the sha1 (N,) of the files' bytes, as the cache's index.csv has them; None where the run is older than these.
     """
 
     ids: list[str]
     scores: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None = None
+    hashes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Images that weights were trained on, (N,) texts each: ids, sha1 of the files' bytes and groups.
+
+    Hashes and groups are empty where they are not known.
+    """
+
+    ids: np.ndarray
+    hashes: np.ndarray
+    groups: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from run_folder.layout import (
     CONFIG,
     FORMAT_VERSION,
     MODEL,
+    START,
     Scores,
     TestFold,
+    TrainedOn,
     digest,
     read_config,
     scores_mark,
@@ -154,7 +156,7 @@ class Run(WithThresholds):
         if missing := [name for name in ("ids", "scores", "labels") if name not in stored]:
             raise InputError(f"{path} lacks {', '.join(missing)}; train the run again")
         ids, scores, labels = stored["ids"], stored["scores"], stored["labels"]
-        groups, mark = stored.get("groups"), stored.get("mark")
+        groups, hashes, mark = (stored.get(name) for name in ("groups", "hashes", "mark"))
         if mark is not None and str(mark) != scores_mark(self.cache, split):
             raise InputError(
                 f"{path} holds scores of another cache, of other classes or of another split than {split}; copy it "
@@ -170,9 +172,27 @@ class Run(WithThresholds):
             told = f"{ids.dtype}, {scores.dtype} and {labels.dtype}"
             wanted = "ids must be texts, scores fractions and labels 0, 1 or 255 (uint8)"
             raise InputError(f"{path}: {wanted}, not {told}; train the run again")
-        if groups is not None and groups.shape != ids.shape:
-            raise InputError(f"{path}: ids {ids.shape} and groups {groups.shape} do not fit; train the run again")
-        return Scores(ids.tolist(), scores, labels, groups)
+        for name, each in (("groups", groups), ("hashes", hashes)):
+            if each is not None and each.shape != ids.shape:
+                raise InputError(f"{path}: ids {ids.shape} and {name} {each.shape} do not fit; train the run again")
+        return Scores(ids.tolist(), scores, labels, groups, hashes)
+
+    def trained_on(self) -> TrainedOn:
+        """The images that its weights were trained on, with those of the runs that it started from.
+
+        Raises:
+            InputError: a file of them is damaged.
+        """
+        found = [TrainedOn(*np.empty((3, 0), dtype=np.str_))]
+        path = self.home / START
+        if path.exists():
+            found.append(TrainedOn(**read_npz(path, AGAIN, ("ids", "hashes", "groups"))))
+        if "train" in self.splits():
+            own = self.scores("train")
+            blank = np.full(len(own.ids), "")
+            texts = (blank if each is None else each for each in (own.hashes, own.groups))
+            found.append(TrainedOn(np.asarray(own.ids, dtype=np.str_), *texts))
+        return TrainedOn(*(np.concatenate(each) for each in zip(*(vars(one).values() for one in found), strict=True)))
 
     def checked_preparation(self) -> Preparation:
         """What makes a model's pixels of files.

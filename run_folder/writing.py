@@ -9,7 +9,17 @@ import numpy as np
 
 from data.faults import InputError
 from data.files import read_json, write_json, written_aside
-from run_folder.layout import CHECKPOINT, CONFIG, FORMAT_VERSION, LOCK, read_config, scores_mark, scores_path
+from run_folder.layout import (
+    CHECKPOINT,
+    CONFIG,
+    FORMAT_VERSION,
+    LOCK,
+    START,
+    TrainedOn,
+    read_config,
+    scores_mark,
+    scores_path,
+)
 
 
 def write_scores(
@@ -19,18 +29,27 @@ def write_scores(
     scores: np.ndarray,
     labels: np.ndarray,
     groups: Sequence[str] | None = None,
+    hashes: Sequence[str] | None = None,
 ) -> None:
     """Store the scores of a split.
 
     Args:
         ids: (N,). scores: probabilities (N, K). labels: (N, K) uint8 with 255 for unknown.
         groups: (N,) names of the images' groups, empty for none; not stored where no image has any.
+        hashes: (N,) sha1 of the images' files; not stored where they are not known.
     """
-    named = {} if groups is None or not any(groups) else {"groups": np.asarray(groups, dtype=np.str_)}
+    texts = {"groups": groups, "hashes": hashes}
+    named = {name: np.asarray(each, dtype=np.str_) for name, each in texts.items() if each is not None and any(each)}
     mark = scores_mark(read_config(run_dir)["cache"], split)
     content = {"scores": scores.astype(np.float32), "labels": labels.astype(np.uint8), "mark": np.str_(mark), **named}
     with written_aside(scores_path(run_dir, split)) as aside:
         np.savez(aside, ids=np.asarray(ids, dtype=np.str_), **content)
+
+
+def write_start(run_dir: Path, trained: TrainedOn) -> None:
+    """Store what the weights were trained on that a run starts from, so that later runs know it from this one alone."""
+    with written_aside(Path(run_dir) / START) as aside:
+        np.savez(aside, **{name: np.asarray(each, dtype=np.str_) for name, each in vars(trained).items()})
 
 
 def check_free(run_dir: Path, overwrite: bool) -> bool:

@@ -345,6 +345,21 @@ def test_other_runs_are_set_beside_it_on_the_images_of_both(tmp_path, capsys, no
     assert "both at 0.5" in capsys.readouterr().out
 
 
+def test_images_of_other_bytes_beside_each_other_are_named(tmp_path, capsys, no_charts):
+    first, other = make_run(tmp_path / "first"), changed(tmp_path / "other", noise=0.1)
+    for directory in (first, other):
+        each = run_folder.open_run(directory).scores("test")
+        hashes = ["new" if directory == other and int(name[4:]) < 4 else name for name in each.ids]
+        run_folder.write_scores(directory, "test", each.ids, each.scores, each.labels, hashes=hashes)
+    report = evaluated(first, compare_with=(other,), draws=5)
+    (found,) = json.loads((report / "metrics.json").read_text(encoding="utf-8"))["comparisons"]
+    text = "4 of these images have other bytes in other (test0, test1, test2, test3)"
+    assert found["warning"].startswith(text)
+    reader = Reader()
+    reader.feed((report / "index.html").read_text(encoding="utf-8"))
+    assert text in reader.text and text in capsys.readouterr().out
+
+
 def test_runs_that_cannot_be_compared_are_refused_in_a_line(tmp_path):
     first = make_run(tmp_path / "first")
     others = {

@@ -18,7 +18,7 @@ from data.faults import InputError
 from data.images import Preparation
 from joined_runs import open_runs
 from predictor import Predictor
-from report import charts
+from report import charts, evaluation
 
 NAMES = ["Golgi", "Rods", "Nucleus"]
 COUNT = 60
@@ -285,6 +285,42 @@ def test_two_parts_go_through_all_scripts(made_cache, made_set, tmp_path, monkey
         predicted = {row["Id"]: row for row in csv.DictReader(file)}
     written = [[float(predicted[name][each]) for each in run.class_names] for name in stored.ids]
     np.testing.assert_allclose(written, stored.scores, atol=1e-3)
+
+
+def hashed(directory: Path, hashes) -> None:
+    """Store the hashes, of a split's ids, with the scores of a run."""
+    run = run_folder.open_run(directory)
+    for split in run.splits():
+        each = run.scores(split)
+        run_folder.write_scores(directory, split, each.ids, each.scores, each.labels, hashes=hashes(each.ids))
+
+
+def test_images_that_have_other_bytes_in_two_runs_are_named(tmp_path):
+    one, other = (make(tmp_path / name, SPLIT, seed=seed) for seed, name in enumerate(("one", "other")))
+    assert "other bytes" not in "\n".join(open_runs((one, other)).words())  # of which it is not known
+    hashed(one, lambda ids: ids)
+    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    hashed(other, lambda ids: ids)
+    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    hashed(other, lambda ids: ["another" if name in ("r3", "r50") else name for name in ids])
+    joined = open_runs((one, other))
+    said = f"Warning: 2 images have other bytes in {other} than in the runs before it (r3, r50)"
+    assert joined.words()[-1].startswith(said)
+    assert joined.scores("val").hashes.tolist() == joined.scores("val").ids
+
+
+def test_a_renamed_val_image_that_is_judged_in_test_counts_as_one_that_chose_thresholds(tmp_path):
+    """Two caches hold one image by two names: in val of the first, in test of the second."""
+    first = make(tmp_path / "one", SPLIT, (0,), seed=1)
+    second = make(tmp_path / "other", SPLIT, (0,), seed=2)
+    hashed(first, lambda ids: ids)
+    hashed(second, lambda ids: ids)
+    stored = run_folder.open_run(second).scores("test")
+    ids = ["renamed", *stored.ids[1:]]
+    run_folder.write_scores(second, "test", ids, stored.scores, stored.labels, hashes=["r30", *stored.ids[1:]])
+    run = open_runs((first, second))
+    run.save_thresholds(np.array([0.5]), "per_class", {})
+    assert evaluation.tuned_on_judged(run, "test", {"0.5": 0.5, "tuned": run.decision()}) == 1
 
 
 def test_groups_of_the_runs_are_those_of_the_join(tmp_path):

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import keras
@@ -295,6 +296,17 @@ def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
     assert len(asked) <= 4 + 2 * 4 + 2
     assert [list(batch) for _, batch in batches][-1] == [96, 97, 98, 99]
     assert len(asked) == 100
+
+
+def test_threads_end_with_a_prediction_that_fails(trained, image_dir, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(predict, "cells", full)
+    with pytest.raises(OSError, match="no room") as kept:
+        run_main(trained, image_dir, tmp_path / "p.csv", batch_size=1, workers=2)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+    assert kept.tb and not (tmp_path / "p.csv").exists()
 
 
 def test_mistakes_are_found_without_loading_the_backend(trained, image_dir, tmp_path, shell):

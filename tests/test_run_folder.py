@@ -201,6 +201,16 @@ def test_groups_are_stored_where_there_are_any(folder):
         run_folder.open_run(folder).scores("test")
 
 
+def test_hashes_are_stored_where_they_are_known(folder):
+    assert run_folder.open_run(folder).scores("val").hashes is None
+    scores, labels = np.zeros((2, 2)), np.eye(2)
+    run_folder.write_scores(folder, "test", ["a", "b"], scores, labels, hashes=["1", "2"])
+    assert run_folder.open_run(folder).scores("test").hashes.tolist() == ["1", "2"]
+    run_folder.write_scores(folder, "test", ["a", "b"], scores, labels, hashes=["1"])
+    with pytest.raises(InputError, match=r"ids .2,. and hashes .1,. do not fit"):
+        run_folder.open_run(folder).scores("test")
+
+
 def test_properties_that_give_a_class_away_are_warned_of_by_runs_of_that_class(folder):
     config = run_folder.open_run(folder).config
     given = [{"class": "N/A", "text": "file format PNG gives N/A away"}, {"class": "Golgi", "text": "not of this run"}]

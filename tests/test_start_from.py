@@ -1,17 +1,20 @@
 """train.py --start_from: weights by layer, outputs by class name, and a clear line where a run does not fit."""
 
+import csv
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 
+import header
 import models
 import run_folder
 import train
 from data.cache import open_cache
 from data.faults import InputError
-from training import fitting, start_from
+from training import fitting, resuming, start_from
 
 SHAPE, STANDARD = (32, 32, 3), {"mean": [90.0, 80.0, 70.0], "std": [50.0, 40.0, 30.0]}
 
@@ -168,6 +171,103 @@ def test_other_images_are_refused_and_images_seen_in_training_named(made_run, ma
     # Only this one takes their honesty from the test figures.
     (warning,) = start_from.images_seen(run, cache)
     assert "was trained on 3 images that are val or test here" in warning
+
+
+def renamed(rows):
+    """New ids for the training images, the first of which is now in test."""
+    for number, row in enumerate(each for each in rows if each["split"] == "train"):
+        row["id"] = f"renamed {number}"
+        row["split"] = "train" if number else "test"
+
+
+def another_of_the_name(rows):
+    """A test image has the id of a training image, and its own bytes."""
+    trained, test = (next(row for row in rows if row["split"] == split) for split in ("train", "test"))
+    trained["id"], test["id"] = test["id"], trained["id"]
+
+
+def of_the_group(rows):
+    """A test image that is new, and of a training image's plate."""
+    next(row for row in rows if row["split"] == "test").update(id="new", sha1="0" * 40, group="plate 1")
+
+
+def with_rows(made_cache, folder, edit):
+    """A copy of the cache whose index.csv was edited, and the edited rows."""
+    cache = shutil.copytree(made_cache, folder)
+    with (cache / "index.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    edit(rows)
+    with (cache / "index.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return open_cache(cache)
+
+
+def trained_on(cache, folder, start=None, **without):
+    """A run that was trained on the cache's training rows, as `store_scores` leaves it, but without a model."""
+    made = {"cache": cache.meta, "config": {}}
+    config = dataclasses.replace(train.Config(), run_dir=folder)
+    with resuming.session(config) as session:
+        session.begin({**header.record(config), **made}, start and run_folder.open_run(start).trained_on())
+    rows = [row for row in cache.index if row["split"] == "train"]
+    stored = {"groups": [row["group"] for row in rows], "hashes": [row["sha1"] for row in rows], **without}
+    scores = np.zeros((len(rows), len(cache.class_names)))
+    run_folder.write_scores(folder, "train", [row["id"] for row in rows], scores, scores.astype(np.uint8), **stored)
+    run_folder.finish_run(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("edit", "warned", "noted"),
+    [
+        (renamed, "was trained on 1 images that are val or test here (renamed 0)", ""),
+        (another_of_the_name, "", "have the id of a training image of"),
+        (of_the_group, "was trained on other images of the groups of 1 images that are val or test here (new)", ""),
+    ],
+)
+def test_images_are_known_by_their_bytes_and_groups_not_by_their_names(edit, warned, noted, made_cache, tmp_path):
+    def grouped(rows):
+        next(row for row in rows if row["split"] == "train")["group"] = "plate 1"
+
+    run = run_folder.open_run(trained_on(with_rows(made_cache, tmp_path / "first", grouped), tmp_path / "run"))
+    cache = with_rows(tmp_path / "first", tmp_path / "second", edit)
+    warnings, notes = start_from.images_seen(run, cache), start_from.check_images(run, cache)
+    assert len(warnings) == bool(warned) and len(notes) == bool(noted)
+    assert warned in "".join(warnings) and noted in "".join(notes)
+    assert "Id" not in "".join(warnings)
+
+
+def test_of_a_run_without_hashes_only_ids_are_compared_and_that_is_said(made_cache, tmp_path):
+    run = run_folder.open_run(trained_on(open_cache(made_cache), tmp_path / "run", hashes=None))
+    assert start_from.images_seen(run, open_cache(made_cache)) == []
+    cache = with_rows(made_cache, tmp_path / "cache", another_of_the_name)
+    (warning,) = start_from.images_seen(run, cache)
+    assert "was trained on 1 images that are val or test here" in warning
+    assert "only ids could be compared, as it stored no hashes of its images" in warning
+    assert start_from.check_images(run, cache) == []
+
+
+@pytest.mark.parametrize("hashes", [{}, {"hashes": None}])
+def test_images_of_the_runs_before_the_earlier_one_are_known_too(hashes, made_cache, tmp_path):
+    """The second run's set has none of the first one's training images; the third run's has them in test."""
+
+    def without_train(rows):
+        for number, row in enumerate(rows):
+            if row["split"] == "train":
+                row |= {"id": f"new {number}", "sha1": f"{number:040d}"}
+
+    def tested(rows):
+        next(row for row in rows if row["split"] == "train")["split"] = "test"
+
+    first = trained_on(open_cache(made_cache), tmp_path / "run 1", **hashes)
+    second = trained_on(with_rows(made_cache, tmp_path / "cache 2", without_train), tmp_path / "run 2", first)
+    shutil.rmtree(first)  # a run is read from its folder alone
+    (warning,) = start_from.images_seen(
+        run_folder.open_run(second), with_rows(made_cache, tmp_path / "cache 3", tested)
+    )
+    assert f"{second} was trained on 1 images that are val or test here" in warning
+    assert ("only ids could be compared" in warning) == bool(hashes)
 
 
 def test_a_run_remembers_what_was_warned_of_and_hands_it_on(made_run, made_cache, tmp_path, monkeypatch):

@@ -192,5 +192,5 @@ def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: 
                 model, places, lambda own, part: row_probabilities(own, cache, part, config.batch_size, views)
             )
             ids = [cache.ids[place] for place in places]
-            groups = [cache.index[place]["group"] for place in places]
-            run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places], groups)
+            groups, hashes = ([cache.index[place].get(name, "") for place in places] for name in ("group", "sha1"))
+            run_folder.write_scores(config.run_dir, split, ids, scores, cache.labels[places], groups, hashes)

@@ -32,19 +32,25 @@ class Lock:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         held = os.open(self.run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
+            self._lock(held)
+        except BaseException:
+            os.close(held)
+            raise
+        self._held = held
+
+    def _lock(self, held: int) -> None:
+        try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(held, 200).decode(errors="replace").strip()
-            os.close(held)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):  # a file system without locks
                 return
+            holder = os.read(held, 200).decode(errors="replace").strip()
             raise InputError(
                 f"{self.run_dir} is being trained by another process ({holder or 'unknown'}); wait for it, or give "
                 "another --run_dir"
             ) from None
         os.ftruncate(held, 0)
         os.write(held, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        self._held = held
 
     def release(self) -> None:
         if self._held is not None:

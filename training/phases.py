@@ -6,7 +6,7 @@ worth following, and what follows takes small steps (Howard and Ruder, "ULMFiT",
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,18 +111,18 @@ def fit(
     elif config.head_epochs:
         first = fitting.Phase("head", config.head_epochs, config.epochs)
         if features.refusal(config, cache):
-            with _frozen(features.extractor(model)):
-                before = fitting.fit(config, cache, rows, inputs.batches(), model, loss, first, state)
+            with _frozen(features.extractor(model)), closing(inputs.batches()) as batches:
+                before = fitting.fit(config, cache, rows, batches, model, loss, first, state)
         else:
             before = _head(config, cache, rows, inputs, model, loss, first, state).history
         state = None
     phase = (
         fitting.Phase(config.trainable, factor=config.fine_tune_factor, before=before) if before else fitting.Phase()
     )
-    batches = inputs.batches()
-    # The second phase goes on with the batches where the first one ended.
-    batches.start_step = len(before) * (config.steps_per_epoch or batches.steps_per_epoch)
-    return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase, state), cache, model)
+    with closing(inputs.batches()) as batches:
+        # The second phase goes on with the batches where the first one ended.
+        batches.start_step = len(before) * (config.steps_per_epoch or batches.steps_per_epoch)
+        return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase, state), cache, model)
 
 
 def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase, state: State | None) -> Fitted:

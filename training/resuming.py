@@ -75,11 +75,12 @@ class Session:
             print(f"{config.run_dir} has no checkpoint yet, so the run begins anew")
             self._replace = True
 
-    def begin(self, made: dict[str, Any]) -> None:
+    def begin(self, made: dict[str, Any], start: run_folder.TrainedOn | None = None) -> None:
         """Make the folder of a run that begins, or hold what is there against what goes on.
 
         Args:
             made: what config.json is to say, `header.record` and what the run is trained on.
+            start: what the weights were trained on that it starts from, None for none.
 
         Raises:
             InputError: the run goes on, and its cache or what else it is trained on is no longer the same.
@@ -89,6 +90,8 @@ class Session:
             run_folder.check_free(directory, self._replace)
             self.lock.take()
             run_folder.create_run(directory, made, self._replace)
+            if start:
+                run_folder.write_start(directory, start)
             return
         now = json.loads(json.dumps({name: made[name] for name in DESCRIBED}))
         changes = [text for name in DESCRIBED for text in _changes(self._stored.get(name), now[name], name)]

@@ -18,7 +18,7 @@ def check_images(run: Run, cache: Cache) -> list[str]:
     """Whether the run saw images like the cache's.
 
     Returns:
-        Warnings of a preparation that differs in what does not change the shape.
+        Warnings of a preparation that differs in what does not change the shape, and of ids that may be misleading.
 
     Raises:
         InputError: their shape or channels differ.
@@ -35,23 +35,52 @@ def check_images(run: Run, cache: Cache) -> list[str]:
     if differing := [name for name in prepared if stored.get(name) != prepared[name]]:
         changes = ", ".join(f"{name} was {stored.get(name)}, is {prepared[name]}" for name in differing)
         warnings.append(f"{run.directory} was trained on images that were prepared in another way: {changes}")
+    trained = run.trained_on()
+    known, hashes = set(trained.ids[trained.hashes != ""]), set(trained.hashes)
+    renewed = [row["id"] for row in _judged(cache) if row["id"] in known and row["sha1"] not in hashes]
+    if renewed:
+        warnings.append(
+            f"{len(renewed):,} val or test images have the id of a training image of {run.directory}, but other bytes "
+            f"({some(renewed)}); if they are the same images, saved again, their scores will look too good"
+        )
     return warnings
 
 
 def images_seen(run: Run, cache: Cache) -> list[str]:
-    """Warnings of rows that the run, or one that it started from, was trained on and the cache keeps to judge by."""
+    """Warnings of rows that the run, or one that it started from, was trained on and the cache keeps to judge by.
+
+    An image is known by the bytes of its file, whatever its name and its size in a cache, and by its group. Of runs
+    that stored no hashes only the ids can be compared.
+    """
     warnings = [f"{run.directory}: {text}" for text in run.warnings]
-    if "train" in run.splits():
-        trained = set(run.scores("train").ids)
-        seen = [
-            name for name, split in zip(cache.ids, cache.split, strict=True) if split != "train" and name in trained
-        ]
-        if seen:
+    trained = run.trained_on()
+    hashes, groups = set(trained.hashes) - {""}, set(trained.groups) - {""}
+    unhashed = set(trained.ids[trained.hashes == ""])
+    same, related, named = [], [], []
+    for row in _judged(cache):
+        if row["sha1"] in hashes:
+            same.append(row["id"])
+        elif row["id"] in unhashed:
+            named.append(row["id"])
+        elif row["group"] in groups:
+            related.append(row["id"])
+    for seen, images, limits in (
+        (same, "", ""),
+        (named, "", " (only ids could be compared, as it stored no hashes of its images)"),
+        (related, "other images of the groups of ", ""),
+    ):
+        text = f"was trained on {images}{len(seen):,} images that are val or test here ({some(seen)})"
+        if seen and not any(text in before for before in run.warnings):  # of the run that it started from
             warnings.append(
-                f"{run.directory} was trained on {len(seen):,} images that are val or test here ({some(seen)}), so "
-                "their scores will look too good; preprocess.py --keep_split_from keeps them in train"
+                f"{run.directory} {text}, so their scores will look too good{limits}; preprocess.py --keep_split_from "
+                "keeps them in train"
             )
     return warnings
+
+
+def _judged(cache: Cache) -> list[dict[str, str]]:
+    """The rows of index.csv outside train."""
+    return [row for row in cache.index if row["split"] != "train"]
 
 
 def scaling(run: Run) -> dict[str, list[float]]:

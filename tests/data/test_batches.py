@@ -1,5 +1,7 @@
 """Batches: a pure function of (seed, epoch, step), every row in every epoch, one shape."""
 
+import dataclasses
+import threading
 from itertools import chain
 from types import SimpleNamespace
 
@@ -7,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 
+import train
 from data.augmentation import Ranges, apply, draw
 from data.batches import TrainingBatches, image_batches, score
 from data.mixing import Online
 from data.training_set import TrainingSet
+from training import phases
 
 
 def made(count=10):
@@ -112,6 +116,33 @@ def test_threads_change_no_pixel():
     one, many = (TrainingBatches(pictures(), 8, 3, online=Online(EVERYTHING), threads=count) for count in (1, 4))
     for step in range(3):
         np.testing.assert_array_equal(one[step][0], many[step][0])
+
+
+def test_closed_batches_have_no_threads_and_the_same_pixels():
+    before = set(threading.enumerate())
+    many, one = (TrainingBatches(pictures(), 8, 3, online=Online(EVERYTHING), threads=count) for count in (3, 1))
+    np.testing.assert_array_equal(many[0][0], one[0][0])
+    assert set(threading.enumerate()) > before
+    many.close()
+    assert set(threading.enumerate()) == before
+    np.testing.assert_array_equal(many[1][0], one[1][0])
+
+
+@pytest.mark.parametrize("head_epochs", [0, 1])
+def test_a_training_that_fails_closes_its_batches(head_epochs, monkeypatch):
+    closed = []
+    inputs = SimpleNamespace(batches=lambda: SimpleNamespace(steps_per_epoch=1, close=lambda: closed.append(True)))
+
+    def fails(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phases.fitting, "fit", fails)
+    monkeypatch.setattr(phases.features, "refusal", lambda *_: "no features")
+    monkeypatch.setattr(phases.features, "extractor", lambda _: SimpleNamespace(layers=[]))
+    config = dataclasses.replace(train.Config(), head_epochs=head_epochs)
+    with pytest.raises(KeyboardInterrupt):
+        phases.fit(config, None, {}, inputs, None, None)
+    assert closed
 
 
 def test_a_resumed_sequence_augments_and_mixes_alike():

@@ -42,23 +42,32 @@ def labels_of(count: int = COUNT) -> np.ndarray:
 
 def write(directory, paths, overwrite=False, fingerprint=None, folds=True, bad=()):
     """A cache of the images, split train, val, test in turn; `bad` are the numbers of those expected to fail."""
-    writer = CacheWriter(directory, overwrite)
-    writer.begin(fingerprint or {"size": 16, "images": "a" * 40})
-    decoded = writer.decode(paths, [path.read_bytes().hex() for path in paths], PREPARATION, workers=1)
-    assert [number for number, reason in enumerate(decoded.reasons) if reason] == list(bad)
-    good = [number for number in range(len(paths)) if number not in bad]
-    rows = [
-        Row(f"id {n}", ("train", "val", "test")[n % 3], n % 2 if folds else None, "", str(paths[n]), 30, 20, "0" * 40)
-        for n in good
-    ]
-    meta = {
-        "class_names": CLASSES,
-        "channels": PREPARATION.channel_names,
-        "image_shape": list(PREPARATION.shape),
-        "preparation": PREPARATION.as_dict(),
-    }
-    skipped = [{"id": n, "path": str(paths[n]), "line": n + 2, "reason": decoded.reasons[n]} for n in bad]
-    writer.finish(rows, labels_of()[good], decoded, meta, skipped)
+    with CacheWriter(directory, overwrite) as writer:
+        writer.begin(fingerprint or {"size": 16, "images": "a" * 40})
+        decoded = writer.decode(paths, [path.read_bytes().hex() for path in paths], PREPARATION, workers=1)
+        assert [number for number, reason in enumerate(decoded.reasons) if reason] == list(bad)
+        good = [number for number in range(len(paths)) if number not in bad]
+        rows = [
+            Row(
+                f"id {n}",
+                ("train", "val", "test")[n % 3],
+                n % 2 if folds else None,
+                "",
+                str(paths[n]),
+                30,
+                20,
+                "0" * 40,
+            )
+            for n in good
+        ]
+        meta = {
+            "class_names": CLASSES,
+            "channels": PREPARATION.channel_names,
+            "image_shape": list(PREPARATION.shape),
+            "preparation": PREPARATION.as_dict(),
+        }
+        skipped = [{"id": n, "path": str(paths[n]), "line": n + 2, "reason": decoded.reasons[n]} for n in bad]
+        writer.finish(rows, labels_of()[good], decoded, meta, skipped)
     return writer
 
 

@@ -1,6 +1,7 @@
 """Checkpoints on disk, who may go on with them, and with what."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -130,6 +131,20 @@ def test_a_second_training_in_the_folder_is_refused(tmp_path):
     (config.run_dir / "scores").mkdir()
     begun(config.run_dir, overwrite=True)
     assert sorted(path.name for path in config.run_dir.iterdir()) == [".lock", "config.json"]
+
+
+def test_a_lock_that_cannot_be_marked_is_not_kept(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space") as kept:
+            Lock(tmp_path).take()
+    held = Lock(tmp_path)
+    held.take()
+    held.release()
+    assert kept.tb
 
 
 def test_the_command_that_goes_on_is_the_one_that_was_given():

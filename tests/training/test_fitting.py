@@ -11,9 +11,10 @@ import run_folder
 from training import fitting
 
 
-def test_scores_are_stored_with_the_groups_of_their_images(tmp_path, monkeypatch):
+def test_scores_are_stored_with_the_groups_and_hashes_of_their_images(tmp_path, monkeypatch):
     labels = np.eye(4, 2, dtype=np.uint8)
-    index = [{"group": name} for name in ("", "plate 1", "plate 2", "plate 1")]
+    groups = "", "plate 1", "plate 2", "plate 1"
+    index = [{"group": name, "sha1": f"hash {place}"} for place, name in enumerate(groups)]
     cache = SimpleNamespace(ids=list("abcd"), index=index, labels=labels)
     config = SimpleNamespace(run_dir=Path(tmp_path), batch_size=2, score_scales=(1.0,), score_views="one")
     monkeypatch.setattr(fitting, "row_probabilities", lambda model, cache, places, size, views: labels[places] / 2)
@@ -25,6 +26,7 @@ def test_scores_are_stored_with_the_groups_of_their_images(tmp_path, monkeypatch
     assert run.splits() == ["train", "test"]
     assert run.scores("train").groups is None
     assert run.scores("test").ids == ["d", "c"] and run.scores("test").groups.tolist() == ["plate 1", "plate 2"]
+    assert [run.scores(split).hashes.tolist() for split in run.splits()] == [["hash 0"], ["hash 3", "hash 2"]]
 
 
 def test_a_step_is_traced_once(made_cache, called, tmp_path, monkeypatch):
