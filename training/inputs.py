@@ -138,11 +138,11 @@ class Inputs:
     def _why_unchanged(self) -> str:
         if self.config.sampling != "repeat_factors":
             return "the classes are even already"
-        positives = self.counts()[0]
-        rarest = positives[positives > 0].min(initial=self.expected.sum()) / self.expected.sum()
+        positives, negatives = self.counts()
+        shares = positives[positives > 0] / (positives + negatives)[positives > 0]
         return (
             f"no class is in fewer than --repeat_threshold {self.config.repeat_threshold:g} of the images (the rarest "
-            f"in {rarest:.3f})"
+            f"in {shares.min(initial=1):.3f})"
         )
 
 

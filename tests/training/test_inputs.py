@@ -126,3 +126,18 @@ def test_sets_with_shares_of_labels_are_known_by_name(made_cache, tmp_path):
         writer.write(cache, plan.images, workers=1)
         writer.finish(cache, plan.images, plan.labels, {})
     assert Inputs(dataclasses.replace(train.Config(), augmented=("whole", "shares")), cache, rows).soft == ["shares"]
+
+
+def test_the_rarest_class_is_named_with_its_share_of_the_known_labels(made_cache):
+    cache = open_cache(made_cache)
+    rows = cache.rows("train")
+    labels = np.zeros(cache.labels.shape, dtype=np.uint8)
+    labels[:, 1:] = 1
+    labels[rows, 0] = np.where(np.arange(len(rows)) < 10, 1, 255)
+    labels[rows[10:20], 0] = 0
+    cache.labels = labels
+    config = dataclasses.replace(train.Config(), sampling="repeat_factors", repeat_threshold=0.5)
+    inputs = Inputs(config, cache, rows)
+    assert (inputs.expected == 1).all()
+    assert "(the rarest in 0.500)" in "\n".join(inputs.words())
+    np.testing.assert_array_equal([each[0] for each in inputs.counts()], [10, 10])
