@@ -97,10 +97,21 @@ class JoinedRuns(Run):
 
     @property
     def shown_rates(self) -> np.ndarray:
-        """The mean over the runs that know a class, as its scores are, (K,) float64."""
+        return self._mean([run.shown_rates for run in self.runs])
+
+    @property
+    def smoothing(self) -> np.ndarray:
+        return self._mean([run.smoothing for run in self.runs])
+
+    @property
+    def mixed(self) -> list[str]:
+        return list(dict.fromkeys(name for run in self.runs for name in run.mixed))
+
+    def _mean(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """The mean over the runs that know a class, as its scores are, (K,) float64; `values` (K of the run,) each."""
         totals, counts = np.zeros(len(self.class_names)), np.zeros(len(self.class_names))
-        for run, columns in zip(self.runs, self.columns, strict=True):
-            totals[columns] += run.shown_rates
+        for own, columns in zip(values, self.columns, strict=True):
+            totals[columns] += own
             counts[columns] += 1
         return totals / counts
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from metric_formulas.smoothing import without_smoothing
+
 UNKNOWN = 255
 
 
@@ -170,7 +172,9 @@ def calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 15) -> dict[
     }
 
 
-def with_class_rates(scores: np.ndarray, trained: np.ndarray, new: np.ndarray) -> np.ndarray:
+def with_class_rates(
+    scores: np.ndarray, trained: np.ndarray, new: np.ndarray, smoothing: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Probabilities for images among which the classes have other rates than in training.
 
     By Bayes' rule, class by class: logit + log(π'/(1 − π')) − log(π/(1 − π)), with π the rate in training, π' the new
@@ -182,11 +186,13 @@ def with_class_rates(scores: np.ndarray, trained: np.ndarray, new: np.ndarray) -
         scores: (N, K) probabilities.
         trained: π, (K,). A class that training did not see, or saw everywhere, is left as it is.
         new: π', (K,); 0 gives 0, and 1 gives 1.
+        smoothing: the share of label smoothing that the scores were trained with, (K,); it is undone first.
 
     Returns:
         (N, K) float64.
     """
-    scores, trained, new = (np.asarray(each, dtype=np.float64) for each in (scores, trained, new))
+    trained, new = (np.asarray(each, dtype=np.float64) for each in (trained, new))
+    scores = without_smoothing(scores, smoothing)
     told = (trained > 0) & (trained < 1)
     old = np.where(told, trained, 0.5)
     # Written without logits, so that scores of 0 and 1 stay what they are.

@@ -41,11 +41,14 @@ class Config:
 
 
 def main(config: Config) -> None:
+    import dataclasses
+
     import joined_runs
     from data import unlabelled
     from data.channels import brief
     from data.faults import listing
     from data.files import write_json, write_text
+    from metric_formulas import smoothing
 
     run = joined_runs.open_runs(config.run_dirs)
     preparation = run.checked_preparation()
@@ -54,6 +57,9 @@ def main(config: Config) -> None:
     output_csv = checked_output(config, run.directory)
     decision, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
+    if rates is not None and rates[2].any():
+        # Thresholds were tuned on smoothed scores, so what is undone of the scores is undone of them.
+        decision = dataclasses.replace(decision, thresholds=smoothing.without_smoothing(decision.thresholds, rates[2]))
 
     # TensorFlow takes seconds to load, so what is above comes without it.
     import predictor as predictors
@@ -69,7 +75,8 @@ def main(config: Config) -> None:
             unlabelled.refuse(paths, unlabelled.damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
-    for text in [*decision.words(), *predictor.words()]:
+    more = [*predictor.words(), *([] if rates is None else rate_words(config, rates))]
+    for text in [*decision.words(), *more]:
         print(text)
     if rates is not None and (named := run.losses - {"bce"}):
         print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
@@ -88,7 +95,6 @@ def main(config: Config) -> None:
     write_json(record_path(output_csv), made)
     print(f"Predictions: {output_csv}")
     if seen:
-        more = [*predictor.words(), *([] if rates is None else [f"Scores are corrected for {config.class_rates}."])]
         write_text(page_path(output_csv), prediction_page.render(seen, output_csv, source, skipped, more))
         print(f"Page: {page_path(output_csv)}")
     elif page_path(output_csv).exists():
@@ -127,6 +133,13 @@ def chosen_thresholds(config: Config, run: "Run") -> tuple["Decision", Path | No
     if config.thresholds_dir or holder.has_thresholds:
         return holder.decision(), holder.directory / run_folder.THRESHOLDS
     return Decision(0.5), None
+
+
+def rate_words(config: Config, rates: "tuple[np.ndarray, ...]") -> list[str]:
+    """What is said of scores that are corrected, in lines."""
+    shares = ", ".join(f"{share:g}" for share in sorted({*rates[2].tolist()} - {0}))
+    undone = [f"The label smoothing of {shares} is undone in scores and thresholds."] if shares else []
+    return [*undone, f"Scores are corrected for {config.class_rates}."]
 
 
 def write_predictions(

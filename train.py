@@ -185,7 +185,7 @@ def train(config: Config, session) -> None:
     described = {"cache": cache.meta, "scaling": scaling_of(model), "shown_rates": shown, "warnings": warnings}
     # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
     described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
-    described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
+    described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads, "soft_labels": inputs.soft}
     session.begin({**header.record(config), **described}, earlier and earlier.trained_on())
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)

@@ -25,8 +25,8 @@ class TrainingBatches(keras.utils.PyDataset):
 
     All batches have as many images: the last one of an epoch is filled up with that epoch's first rows, so that no row
     is left out and no second graph compiled. A batch's images have one shape; it differs between batches where the
-    cache has several, and between epochs where `scales` do. `fit` needs `feed(batches)`, `shuffle=False` and
-    `steps_per_epoch=batches.steps_per_epoch`.
+    cache has several (see `Visits`, also for which rows an epoch then has), and between epochs where `scales` do. `fit`
+    needs `feed(batches)`, `shuffle=False` and `steps_per_epoch=batches.steps_per_epoch`.
 
     Args:
         images: what trains, n images.
@@ -58,11 +58,10 @@ class TrainingBatches(keras.utils.PyDataset):
         self.expected = np.ones(len(images.labels)) if expected is None else np.asarray(expected, dtype=np.float64)
         self.online = online or Online()
         plan = Visits(self.expected, images.bucket, batch_size, seed)
-        self.batch_size, self.rows_per_epoch = plan.batch_size, plan.rows_per_epoch
-        self.steps_per_epoch = plan.steps_per_epoch
+        self.batch_size, self.steps_per_epoch = plan.batch_size, plan.steps_per_epoch
         index, count = share
         self._own = slice(index * self.batch_size // count, (index + 1) * self.batch_size // count)
-        self.visits = plan.batch  # of a global step: epoch, places and occurrences
+        self.visits = plan.batch  # of a global step: rounds, places and occurrences
         first = self.online.ranges
         self._ranges = first, replace(first, operations=(*first.operations, *self.online.repeat_operations))
         self._augments = bool(self._ranges[int(self.expected.max(initial=0) > 1)].operations)
@@ -94,14 +93,14 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (batch_size, H, W, C) uint8 and labels (batch_size, K) uint8, or float32 where they may be soft."""
         step = self.start_step + index
-        epoch, rows, occurrences = self.visits(step)
+        rounds, rows, occurrences = self.visits(step)
         mixes = self.online.mixing != "off"
         if not mixes:
-            rows, occurrences = rows[self._own], occurrences[self._own]
+            rounds, rows, occurrences = rounds[self._own], rows[self._own], occurrences[self._own]
         images, labels = self.images.gather(rows), self.images.labels[rows]
         if self._augments:
-            self._augment(images, epoch, rows, occurrences)
-        images = scaled(images, self.scales[epoch % len(self.scales)])
+            self._augment(images, rounds, rows, occurrences)
+        images = scaled(images, self.scales[step // self.steps_per_epoch % len(self.scales)])
         if mixes:
             drawn = generator(self.seed, "mixing", step)
             images, labels = mix_batch(images, labels, self.online.mixing, self.online.mixing_alpha, drawn)
@@ -115,10 +114,10 @@ class TrainingBatches(keras.utils.PyDataset):
         whole._own = slice(None)
         return whole[step - self.start_step][0]
 
-    def _augment(self, images: np.ndarray, epoch: int, rows: np.ndarray, occurrences: np.ndarray) -> None:
+    def _augment(self, images: np.ndarray, rounds: np.ndarray, rows: np.ndarray, occurrences: np.ndarray) -> None:
         def one(place: int) -> None:
-            name, occurrence = self.images.ids[rows[place]], int(occurrences[place])
-            parameters = draw(self._ranges[occurrence > 0], images.shape[1:], self.seed, epoch, name, occurrence)
+            name, of_round, occurrence = self.images.ids[rows[place]], int(rounds[place]), int(occurrences[place])
+            parameters = draw(self._ranges[occurrence > 0], images.shape[1:], self.seed, of_round, name, occurrence)
             images[place] = apply(images[place], parameters)
 
         for _ in (self._threads.map if self._threads else map)(one, range(len(images))):

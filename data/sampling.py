@@ -42,7 +42,7 @@ def repeats(
     if sampling == "repeat_rare":
         return 1.0 + copies * with_rare
     if sampling == "repeat_factors":
-        return repeat_factors(positive, threshold)
+        return repeat_factors(labels, threshold)
     if sampling == "class_aware":
         return class_aware(positive)
     if sampling == "balance":
@@ -64,18 +64,20 @@ def repeated_classes(counts: np.ndarray, rare_below: int) -> np.ndarray:
     return np.flatnonzero((counts < rare_below) & (counts * LEAST_RATIO < counts.max(initial=0)))
 
 
-def repeat_factors(positive: np.ndarray, threshold: float) -> np.ndarray:
-    """max(1, √(t / f_k)) of the rarest class k of each row, with f_k the share of the rows that carry it (Gupta,
-    Dollár and Girshick, "LVIS", CVPR 2019, section 4.1).
+def repeat_factors(labels: np.ndarray, threshold: float) -> np.ndarray:
+    """max(1, √(t / f_k)) of the rarest class k of each row, with f_k the share of the rows that carry it, of those
+    where it is known (Gupta, Dollár and Girshick, "LVIS", CVPR 2019, section 4.1).
 
     Args:
-        positive: (n, K) bool.
+        labels: (n, K), as for `repeats`.
         threshold: t, the share below which a class is repeated.
 
     Returns:
         (n,) float64 of 1 or more; 1 for rows without labels.
     """
-    share = positive.mean(axis=0)
+    known = labels <= 1
+    positive = (labels > 0) & known
+    share = positive.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     factors = np.maximum(1.0, np.sqrt(threshold / np.where(share > 0, share, 1.0)))
     return np.where(positive, factors, 1.0).max(axis=1, initial=1.0)
 

@@ -56,6 +56,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "argv": TEXTS,
     "created": A_TEXT,
     "shown_rates": NUMBERS,
+    "soft_labels": TEXTS,
 }
 KINDS_OF_CACHE = {
     "parted": (_is_number, "a number"),
@@ -68,6 +69,8 @@ KINDS_OF_SETTINGS = {
     "loss": A_TEXT,
     "extra_losses": TEXTS,
     "augmented": TEXTS,
+    "label_smoothing": (_is_number, "a number"),
+    "mixing": A_TEXT,
     "score_scales": NUMBERS,
     "score_views": A_TEXT,
 }

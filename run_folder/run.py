@@ -90,20 +90,41 @@ class Run(WithThresholds):
         """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
 
-    def class_rates(self, path: Path | None) -> tuple[np.ndarray, np.ndarray] | None:
-        """The classes' rates in training and among new images, (K,) each, for `metrics.with_class_rates`.
+    def class_rates(self, path: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What `metrics.with_class_rates` takes, (K,) each: the classes' rates in training and among new images, and
+        the label smoothing.
 
         Args:
             path: a CSV with the columns class and rate, a share from 0 to 1; None for no other rates.
 
         Raises:
-            InputError: the CSV is not that; each fault is named with its line.
+            InputError: the scores cannot be corrected, or the CSV is not that; each fault is named with its line.
         """
         if path is None:
             return None
         if self.tree:
             raise InputError("class_rates: scores over a tree of labels are not corrected, as its nodes would part")
-        return self.shown_rates, read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+        if self.mixed:
+            raise InputError(
+                f"class_rates: {self.place} was trained on mixed images with shares of labels "
+                f"({', '.join(self.mixed)}), so its scores are not probabilities of labels and cannot be corrected; "
+                "predict without --class_rates, or train with --mixing off and without sets of such images"
+            )
+        if (self.smoothing >= 1).any():
+            raise InputError("class_rates: label_smoothing = 1 leaves nothing of the labels; train with less")
+        new = read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
+        return self.shown_rates, new, self.smoothing
+
+    @property
+    def smoothing(self) -> np.ndarray:
+        """The share of label smoothing that the scores of each class were trained with, (K,) float64."""
+        return np.full(len(self.class_names), self.config.get("config", {}).get("label_smoothing", 0.0))
+
+    @property
+    def mixed(self) -> list[str]:
+        """What it was trained on that mixed images with shares of their labels, by the options' names."""
+        mixing, soft = self.config.get("config", {}).get("mixing", "off"), self.config.get("soft_labels", ())
+        return [f"mixing = {mixing}"] * (mixing != "off") + [f"augmented = {tag}" for tag in soft]
 
     @property
     def losses(self) -> set[str]:

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+import run_folder
 from data.augmented import open_augmented
 from data.cache import open_cache
 
@@ -51,6 +52,7 @@ def test_sets_of_all_kinds_train_together(cache, shell, tmp_path):
     assert f"With the augmented images of {', '.join((*METHODS, 'soft'))}: {together} training images" in printed
     assert "Sampling balance: " in printed
     assert "Online: quarter_turns, flips, cutmix" in printed
+    assert run_folder.open_run(tmp_path / "run").mixed == ["mixing = cutmix", "augmented = soft"]
 
 
 def test_a_cache_that_is_made_again_keeps_its_sets(made_set, shell, tmp_path):

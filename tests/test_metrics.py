@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 import metrics
+from metric_formulas.smoothing import without_smoothing
 
 
 def random_case(seed: int, unknown: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -207,3 +208,22 @@ def test_a_shift_of_rates_is_corrected_on_drawn_images() -> None:
     scores = 1 / (1 + np.exp(-(2 * x + np.log(trained / (1 - trained)))))
     assert metrics.calibration(labels, scores)["ECE"] > 0.02
     assert metrics.calibration(labels, metrics.with_class_rates(scores, trained, new))["ECE"] < 0.01
+
+
+def test_smoothing_is_undone_before_the_rates_are_corrected() -> None:
+    """A model that knows nothing of an image says the smoothed rate of training; of new images it must say theirs."""
+    share, trained, new = np.array([0.1, 0.3, 0.0]), np.array([0.01, 0.4, 0.2]), np.array([0.2, 0.05, 0.7])
+    smoothed = trained * (1 - share) + share / 2
+    np.testing.assert_allclose(metrics.with_class_rates(smoothed[None], trained, new, share), [new], rtol=1e-12)
+    chances = np.random.default_rng(3).uniform(0.001, 0.999, (500, 3))
+    logits = np.log(chances / (1 - chances)) + np.log(new / (1 - new)) - np.log(trained / (1 - trained))
+    found = metrics.with_class_rates(chances * (1 - share) + share / 2, trained, new, share)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits)), rtol=1e-9)
+
+
+def test_scores_outside_of_what_smoothed_labels_allow_keep_their_order() -> None:
+    scores = np.array([0.0, 0.01, 0.04, 0.05, 0.0500001, 0.5, 0.95, 0.97, 1.0, 1.000001])[:, None]
+    found = without_smoothing(scores, np.array([0.1]))
+    assert (np.diff(found[:, 0]) > 0).all()
+    assert found[0] == 0 and found[8] == 1 and found[3] < 1e-6 and found[6] > 1 - 1e-6
+    np.testing.assert_array_equal(without_smoothing(scores, np.array([0.0])), scores)

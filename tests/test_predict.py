@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import joined_runs
 import predict
 import run_folder
 from data import unlabelled
@@ -120,6 +121,65 @@ def test_scores_are_corrected_for_the_rates_of_the_new_images(trained, image_dir
     rates.write_text("class,rate\nN/A,2\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"line 2: rate '2' must be a number from 0 to 1"):
         run_main(trained, image_dir, tmp_path / "refused.csv", class_rates=rates)
+
+
+def with_settings(trained: Path, place: Path, settings: dict, **config) -> Path:
+    """A copy of the run whose config.json says that it was trained with other settings."""
+    shutil.copytree(trained, place)
+    made = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    (place / "config.json").write_text(json.dumps({**made, **config, "config": settings}), encoding="utf-8")
+    return place
+
+
+def test_smoothed_scores_and_their_thresholds_are_corrected_together(trained, image_dir, tmp_path, capsys):
+    run_dir = with_settings(trained, tmp_path / "smooth", {"loss": "bce", "label_smoothing": 0.2})
+    run = run_folder.open_run(run_dir)
+    run.save_thresholds(np.array([0.3, 0.6, 0.2]), "fixed", {})
+    rates = tmp_path / "rates.csv"
+    rates.write_text('class,rate\nN/A,0.25\n"red; or so",0.9\ngreen,0.25\n', encoding="utf-8")
+    plain = run_main(run_dir, image_dir, tmp_path / "plain.csv")
+    capsys.readouterr()
+    corrected = run_main(run_dir, image_dir, tmp_path / "corrected.csv", class_rates=rates)
+    assert "label smoothing of 0.2" in capsys.readouterr().out
+    inside = 0
+    for before, after in zip(plain, corrected, strict=True):
+        for name, shift in {"red; or so": np.log(9), "green": 0.0, "N/A": 0.0}.items():
+            chance = (float(before[name]) - 0.1) / 0.8
+            if 0.01 < chance < 0.99:
+                inside += 1
+                odds = chance / (1 - chance) * np.exp(shift)
+                assert float(after[name]) == pytest.approx(odds / (1 + odds), rel=1e-3)
+        # Where rates stay, what is predicted stays too.
+        assert [index for index in before["Predicted"].split() if index != "0"] == [
+            index for index in after["Predicted"].split() if index != "0"
+        ]
+    assert inside >= 10
+    assert "label smoothing of 0.2" in html.unescape((tmp_path / "corrected.html").read_text(encoding="utf-8"))
+
+
+def test_a_join_has_the_mean_smoothing_and_the_mixing_of_its_runs(trained, tmp_path):
+    one = with_settings(trained, tmp_path / "one", {"label_smoothing": 0.2})
+    assert joined_runs.open_runs([one, trained]).smoothing.tolist() == pytest.approx([0.1] * 3)
+    mixed = with_settings(trained, tmp_path / "mixed", {"mixing": "cutmix"})
+    with pytest.raises(InputError, match="mixing = cutmix"):
+        joined_runs.open_runs([one, mixed]).class_rates(tmp_path / "rates.csv")
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "message"),
+    [
+        ({"mixing": "mixup"}, {}, r"mixing = mixup.*--mixing off"),
+        ({"mixing": "off", "augmented": ["a", "b"]}, {"soft_labels": ["b"]}, r"augmented = b.*without --class_rates"),
+        ({"label_smoothing": 1.0}, {}, r"label_smoothing = 1 leaves nothing"),
+    ],
+)
+def test_scores_that_cannot_be_corrected_are_refused_by_name(trained, image_dir, tmp_path, settings, config, message):
+    run_dir = with_settings(trained, tmp_path / "other", settings, **config)
+    rates = tmp_path / "rates.csv"
+    rates.write_text('class,rate\nN/A,0.25\n"red; or so",0.9\ngreen,0.25\n', encoding="utf-8")
+    run_main(run_dir, image_dir, tmp_path / "plain.csv", page=False)
+    with pytest.raises(InputError, match=message):
+        run_main(run_dir, image_dir, tmp_path / "refused.csv", class_rates=rates)
 
 
 def test_the_challenge_form_keeps_the_samples_order_and_ids(trained, image_dir, tmp_path, capsys):

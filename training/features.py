@@ -117,11 +117,11 @@ class FeatureBatches(TrainingBatches):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Features (batch_size, D) float32 and labels (batch_size, K)."""
-        epoch, rows, occurrences = self.visits(self.start_step + index)
+        rounds, rows, occurrences = self.visits(self.start_step + index)
         shape, ids = self.images.image_shape, self.images.ids
         drawn = [
-            draw(self.online.ranges, shape, self.seed, epoch, ids[row], int(occurrence))
-            for row, occurrence in zip(rows, occurrences, strict=True)
+            draw(self.online.ranges, shape, self.seed, int(of_round), ids[row], int(occurrence))
+            for of_round, row, occurrence in zip(rounds, rows, occurrences, strict=True)
         ]
         views = np.array([self._numbers[each.mirror, each.turns] for each in drawn])
         return self.table.gather(rows, views), self.images.labels[rows]

@@ -24,6 +24,7 @@ class Inputs:
         images: the `TrainingSet`, n images.
         expected: (n,) how often an epoch shows each, on average.
         rare: names of the classes whose images sampling = repeat_rare repeats. few: whether any has too few images.
+        soft: tags of the augmented sets with shares of labels.
         shows_again: whether an epoch shows some image more than once.
         online: operations and mixing.
 
@@ -48,6 +49,7 @@ class Inputs:
         augmented = [open_augmented(cache, tag) for tag in config.augmented]
         self.augmented_left_out = sum(each.left_out for each in augmented)
         self.repeated = _repeated([each.made for each in augmented])
+        self.soft = [tag for tag, own in zip(config.augmented, augmented, strict=True) if own.labels.dtype.kind == "f"]
         self.images = TrainingSet(cache, known, augmented)
         labels = self.images.labels
         # Of the whole cache, so that every fold, and the runs for its large and its small classes, agree on them;
@@ -136,11 +138,11 @@ class Inputs:
     def _why_unchanged(self) -> str:
         if self.config.sampling != "repeat_factors":
             return "the classes are even already"
-        positives = self.counts()[0]
-        rarest = positives[positives > 0].min(initial=self.expected.sum()) / self.expected.sum()
+        positives, negatives = self.counts()
+        shares = positives[positives > 0] / (positives + negatives)[positives > 0]
         return (
             f"no class is in fewer than --repeat_threshold {self.config.repeat_threshold:g} of the images (the rarest "
-            f"in {rarest:.3f})"
+            f"in {shares.min(initial=1):.3f})"
         )
 
 

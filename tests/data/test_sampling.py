@@ -100,3 +100,18 @@ def test_unknown_labels_make_no_class():
 def test_soft_labels_count_as_labels():
     labels = np.array([[0.4, 0.6], [1, 0], [1, 0], [255, 0]], dtype=np.float32)
     assert repeats("class_aware", labels, **OPTIONS).tolist() == pytest.approx([2.0, 0.5, 0.5, 1.0])
+
+
+def test_unknown_labels_do_not_make_a_class_rarer():
+    """A class in 10 of the 200 rows where it is known is in a 20th, however many rows are unknown."""
+    labels = np.full((1000, 2), 255, dtype=np.uint8)
+    labels[:200, 0], labels[:10, 0], labels[:, 1] = 0, 1, 0
+    labels[900:910, 1] = 1
+    expected = repeats("repeat_factors", labels, **OPTIONS | {"threshold": 0.05})
+    assert expected[:10].tolist() == [1.0] * 10
+    assert expected[900:910] == pytest.approx([np.sqrt(0.05 / 0.01)] * 10)
+    known = labels[:200, :1]
+    alone = repeats("repeat_factors", known, **OPTIONS | {"threshold": 0.2})
+    both = repeats("repeat_factors", labels[:, :1], **OPTIONS | {"threshold": 0.2})
+    np.testing.assert_array_equal(both[:200], alone)
+    assert alone[:10] == pytest.approx([2.0] * 10)

@@ -6,8 +6,8 @@ from experiments import store_scores
 
 
 def test_scores_of_all_repeats_are_kept(tmp_path, monkeypatch, capsys):
-    labels = np.array([[1, 0], [1, 1]], dtype=np.uint8)
-    scores = np.array([[0.9, 0.2], [0.8, 0.7]], dtype=np.float32)
+    labels = np.array([[1, 0], [1, 1], [1, 255]], dtype=np.uint8)
+    scores = np.array([[0.9, 0.2], [0.8, 0.7], [0.9, 0.1]], dtype=np.float32)
     for seed in "01":
         folder = tmp_path / "whole" / seed / "scores"
         folder.mkdir(parents=True)

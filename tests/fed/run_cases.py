@@ -85,11 +85,12 @@ def _tree(parents: list[Any], classes: int) -> Damage:
 
 PATHS = (
     ("run_format",), ("finished",), ("cache",), ("config",), ("warnings",), ("shown_rates",), ("versions",),
-    ("git_commit",), ("created",), ("argv",), ("seed",), ("cache", "class_names"), ("cache", "preparation"),
-    ("cache", "counts"), ("cache", "counts", "train"), ("cache", "counts", "train", "positives"),
-    ("cache", "fingerprint"), ("cache", "giveaways"), ("cache", "parted"), ("cache", "hierarchy"),
-    ("cache", "all_class_names"), ("config", "loss"), ("config", "extra_losses"), ("config", "augmented"),
-    ("config", "cache_dir"), ("config", "score_scales"), ("config", "score_views"), ("config", "run_dir"),
+    ("soft_labels",), ("git_commit",), ("created",), ("argv",), ("seed",), ("cache", "class_names"),
+    ("cache", "preparation"), ("cache", "counts"), ("cache", "counts", "train"),
+    ("cache", "counts", "train", "positives"), ("cache", "fingerprint"), ("cache", "giveaways"), ("cache", "parted"),
+    ("cache", "hierarchy"), ("cache", "all_class_names"), ("config", "loss"), ("config", "extra_losses"),
+    ("config", "augmented"), ("config", "cache_dir"), ("config", "score_scales"), ("config", "score_views"),
+    ("config", "run_dir"), ("config", "label_smoothing"), ("config", "mixing"),
 )  # fmt: skip
 IN_THRESHOLDS = (
     ("thresholds",), ("thresholds", "x"), ("at_least_one",), ("runs",), ("digest",), ("method",), ("held_out",),

@@ -113,3 +113,31 @@ def test_images_that_two_augmented_sets_hold_are_counted(made_cache, tmp_path):
     assert augmented_plan.in_other_sets(cache, plan, "same") == {"one": 10}
     (augmented_dir(cache.directory, "one") / "index.csv").write_text("damaged", encoding="utf-8")
     assert augmented_plan.in_other_sets(cache, plan, "same") == {}
+
+
+def test_sets_with_shares_of_labels_are_known_by_name(made_cache, tmp_path):
+    cache = open_cache(shutil.copytree(made_cache, tmp_path / "cache", ignore=shutil.ignore_patterns("augmented")))
+    rows = cache.rows("train")
+    rare = np.arange(len(rows)) < 5
+    for tag, soft in (("shares", True), ("whole", False)):
+        plan = augmented_plan.mixed(cache, rows, rare, 1, "any", 0.4, soft, Ranges(), 0)
+        writer = AugmentedWriter(augmented_dir(cache.directory, tag), overwrite=False)
+        writer.begin({})
+        writer.write(cache, plan.images, workers=1)
+        writer.finish(cache, plan.images, plan.labels, {})
+    assert Inputs(dataclasses.replace(train.Config(), augmented=("whole", "shares")), cache, rows).soft == ["shares"]
+
+
+def test_the_rarest_class_is_named_with_its_share_of_the_known_labels(made_cache):
+    cache = open_cache(made_cache)
+    rows = cache.rows("train")
+    labels = np.zeros(cache.labels.shape, dtype=np.uint8)
+    labels[:, 1:] = 1
+    labels[rows, 0] = np.where(np.arange(len(rows)) < 10, 1, 255)
+    labels[rows[10:20], 0] = 0
+    cache.labels = labels
+    config = dataclasses.replace(train.Config(), sampling="repeat_factors", repeat_threshold=0.5)
+    inputs = Inputs(config, cache, rows)
+    assert (inputs.expected == 1).all()
+    assert "(the rarest in 0.500)" in "\n".join(inputs.words())
+    np.testing.assert_array_equal([each[0] for each in inputs.counts()], [10, 10])
