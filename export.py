@@ -79,7 +79,7 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
     made = {name: run.config.get(name) for name in ("created", "versions", "git_commit")}
     described = {
         "class_names": run.class_names,
-        "thresholds": thresholds,
+        "thresholds": rounded_up(thresholds),
         "thresholds_tuned": bool(thresholds_dir or holder.has_thresholds),
         "class_ids": run.class_ids,
         "at_least_one": at_least_one,
@@ -93,6 +93,19 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
         "trained": made,
     }
     return described, source
+
+
+def rounded_up(thresholds: list[float]) -> list[float]:
+    """The lowest float32 numbers at or above thresholds.
+
+    A float32 score is at or above the one where it is at or above the other. NumPy and other programs round a threshold
+    to the scores' float32 before they compare, which would let a score pass that lies just below it.
+    """
+    import numpy as np
+
+    exact = np.array(thresholds, dtype=np.float64)
+    near = exact.astype(np.float32)
+    return np.where(near < exact, np.nextafter(near, np.float32(np.inf)), near).tolist()
 
 
 def write_onnx(model: "keras.Model", described: dict[str, Any], path: Path) -> str:

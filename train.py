@@ -189,7 +189,7 @@ def train(config: Config, session) -> None:
     session.begin({**header.record(config), **described}, earlier and earlier.trained_on())
     with fused_normalization(model):
         fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
-    show_curves(config.run_dir, fitted.history, config.head_epochs + config.epochs)
+    show_curves(config, fitted.history)
     leave_run(config, rows, model, fitted)
 
 
@@ -288,14 +288,14 @@ def show_weights(cache, inputs, loss) -> None:
         )
 
 
-def show_curves(run_dir: Path, history: list[dict[str, float]], epochs: int) -> None:
+def show_curves(config: Config, history: list[dict[str, float]]) -> None:
     """Draw the learning curves and say in a sentence what they show."""
     from report import curves
 
-    sentence = curves.reading(history, epochs)
-    curves.draw(history, sentence, run_dir / "learning_curves.png")
+    sentence = curves.reading(history, config.head_epochs + config.epochs, config.schedule)
+    curves.draw(history, sentence, config.run_dir / "learning_curves.png")
     print(sentence)
-    print(f"Learning curves: {run_dir / 'learning_curves.png'}")
+    print(f"Learning curves: {config.run_dir / 'learning_curves.png'}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from matplotlib.ticker import MaxNLocator
 
 from report import style
 
-RISE = 1.05  # a validation loss this many times its lowest counts as risen
-SETTLED = 3  # epochs without a better one before the curve counts as levelled off
+RISE = 1.02  # a loss this many times its lowest counts as risen; both are means over a quarter of the epochs
+SAME = 1e-4  # of mAP; no less counts as better
+SURE = 2.0  # standard errors of a rise of validation mAP that is no noise
 
 
 def column(history: list[dict[str, float]], name: str) -> np.ndarray:
@@ -16,32 +17,54 @@ def column(history: list[dict[str, float]], name: str) -> np.ndarray:
     return np.array([row.get(name, np.nan) for row in history], dtype=np.float64)
 
 
-def reading(history: list[dict[str, float]], epochs: int) -> str:
+def reading(history: list[dict[str, float]], epochs: int, schedule: str) -> str:
     """What the curves say, in a sentence or two for someone who has read few of them.
+
+    Single epochs are noise, so means over a quarter of them are compared. Where the learning rate falls to the end,
+    each run ends in a rise that levels off, whatever its length; only at a constant rate is that a trend.
 
     Args:
         history: a dict an epoch with `epoch`, `loss`, `val_loss` and `val_mAP`.
         epochs: how many the header allowed.
+        schedule: of the learning rate, as the header has it.
     """
-    mean_precision, val_loss = column(history, "val_mAP"), column(history, "val_loss")
-    best, last = int(np.nanargmax(mean_precision)), len(history) - 1
-    text = f"Validation mAP was highest, {mean_precision[best]:.3f}, after epoch {best + 1} of {last + 1}."
-    if best == last:
-        if last == 0 and epochs == 1:
-            return text + " One epoch tells no trend: give more of them."
-        if last + 1 == epochs:
-            return text + " It was still rising when the epochs ran out: more epochs should help."
-        return text
-    lowest = int(np.nanargmin(val_loss))
-    overfits = val_loss[last] > RISE * val_loss[lowest] and history[last]["loss"] < history[lowest]["loss"]
-    if overfits:
+    mean_precision = column(history, "val_mAP")
+    best, count = int(np.nanargmax(mean_precision)), len(history)
+    text = f"Validation mAP was highest, {mean_precision[best]:.3f}, after epoch {best + 1} of {count}."
+    span = max(2, count // 4)
+    if count < 2 * span:
+        return text + " So few epochs tell no trend."
+    loss, val_loss, smooth = (
+        np.convolve(each, np.full(span, 1 / span), "valid")
+        for each in (column(history, "loss"), column(history, "val_loss"), mean_precision)
+    )
+    lowest = int(np.argmin(val_loss))
+    if val_loss[-1] > RISE * val_loss[lowest] and loss[-1] < loss[lowest]:
+        since = int(np.nanargmin(column(history, "val_loss"))) + 1
         return text + (
-            f" Since epoch {lowest + 1} the loss falls on training rows and rises on validation rows: it overfits;"
-            " augmentation, dropout or more images help, more epochs do not."
+            f" Since epoch {since} the loss falls on training rows and rises on validation rows: it overfits;"
+            " augmentation, dropout or more images help."
         )
-    if last - best >= SETTLED:
-        return text + " It has levelled off: more epochs alone will bring little."
-    return text + (" The epochs ran out soon after: more of them may help." if last + 1 == epochs else "")
+    if loss[-1] > RISE * loss.min():
+        return text + " The loss on training rows has risen again: training diverges; try a third of the learning rate."
+    if smooth[-1] < min(mean_precision[0] + SAME, 1):
+        return text + (
+            " At the end it is no higher than after the first epoch, so nothing is learned: try a third of the learning"
+            " rate."
+        )
+    if count < epochs:
+        return text
+    if schedule != "constant":
+        return text + (
+            " The learning rate fell to the end, where every run levels off: only a longer run tells whether it ends"
+            " higher."
+        )
+    last = mean_precision[-2 * span :]
+    # Neighbours differ by twice the variance of one of them, beside the trend.
+    error = np.std(np.diff(last)) / np.sqrt(span)
+    if smooth[-1] - smooth[-1 - span] > SURE * error:
+        return text + " It was still rising when the epochs ran out: more epochs should help."
+    return text + " It has levelled off: more epochs at this rate will bring little."
 
 
 def draw(history: list[dict[str, float]], sentence: str, path: Path) -> None:

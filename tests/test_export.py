@@ -80,7 +80,7 @@ def test_both_say_classes_thresholds_and_preparation(exported):
     beside = json.loads((exported / "export" / "saved_model" / export.DESCRIPTION).read_text())
     assert stored == beside
     assert stored["class_names"] == run.class_names
-    assert stored["thresholds"] == run.thresholds().tolist()
+    np.testing.assert_allclose(stored["thresholds"], run.thresholds(), rtol=1e-6)
     assert stored["thresholds_tuned"] is True and stored["at_least_one"] is False
     assert Preparation.from_dict(stored["preparation"]) == Preparation.from_dict(run.preparation)
     assert [entry.shape for entry in session.get_inputs()] == [["batch", *stored["image_shape"]]]
@@ -104,6 +104,56 @@ def test_the_example_of_the_page_gives_what_the_toolkit_gives(exported, made_set
     np.testing.assert_allclose([float(line[30:].split()[0]) for line in lines], expected, atol=6e-4)
     assert [line.endswith("yes") for line in lines] == (expected >= run.thresholds()).tolist()
     assert len(code.strip().splitlines()) <= 10
+
+
+def test_the_example_and_bare_comparisons_decide_as_the_toolkit_does(tmp_path):
+    import onnx
+    from PIL import Image
+
+    # Near 0 and 1, above 1, between neighbours of float32, in the middle of two, and as a person writes them.
+    half, one = np.float32(0.5), np.float32(1)
+    cuts = [0.0, 1e-50, 1e-45, 0.1, 0.3, float(half), (half + np.nextafter(half, one, dtype=np.float32)) / 2]
+    cuts = np.array([*cuts, 0.5 + 1e-9, 1 - 1e-9, 1.0, np.nextafter(1.0, 2), 1 + 1e-7, 1.000001], dtype=np.float64)
+    at = cuts.astype(np.float32)
+    scores = np.concatenate([at, np.nextafter(at, np.float32(0)), np.nextafter(at, np.float32(2))]).clip(0, 1)
+    cuts = np.tile(cuts, 3)
+    names = [f"class {number}" for number in range(len(cuts))]
+    preparation = Preparation(size=SIDE, resize="stretch", channels="rgb").as_dict()
+    counts = {"train": {"rows": 4, "positives": [1] * len(cuts), "known": [4] * len(cuts)}}
+    cache = {"class_names": names, "preparation": preparation, "counts": counts}
+    run_folder.create_run(tmp_path / "run", {"cache": cache}, overwrite=False)
+    run_folder.finish_run(tmp_path / "run")
+    run = run_folder.open_run(tmp_path / "run")
+    run.save_thresholds(cuts, "fixed", {})
+    decided = run.decision().predictions(scores[None])[0].tolist()
+    assert any(decided) and not all(decided)
+
+    described, _ = export.description(run, None)
+    exported = described["thresholds"]
+    for naive in (
+        [bool(score >= cut) for score, cut in zip(scores, exported, strict=True)],  # in float32
+        [score >= cut for score, cut in zip(scores.tolist(), exported, strict=True)],
+        (scores >= np.array(exported)).tolist(),
+        (scores >= np.array(exported, dtype=np.float32)).tolist(),
+    ):
+        assert naive == decided
+
+    make, kind = onnx.helper, onnx.TensorProto
+    value = onnx.numpy_helper.from_array(scores[None], "value")
+    images = make.make_tensor_value_info("images", kind.UINT8, [1, SIDE, SIDE, 3])
+    output = make.make_tensor_value_info("probabilities", kind.FLOAT, [1, len(cuts)])
+    node = make.make_node("Constant", [], ["probabilities"], value=value)
+    model = make.make_model(make.make_graph([node], "constant", [images], [output]), ir_version=8,
+                            opset_imports=[make.make_opsetid("", 13)])  # fmt: skip
+    (tmp_path / "exported").mkdir()
+    Image.new("RGB", (SIDE, SIDE)).save(tmp_path / "new_image.png")
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    for given in (described, {**described, "thresholds": cuts.tolist()}):  # a file of an earlier export too
+        make.set_model_props(model, {name: json.dumps(each) for name, each in given.items()})
+        onnx.save(model, tmp_path / "exported" / "model.onnx")
+        command = [sys.executable, "-P", "-c", code]
+        answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert [line.endswith("yes") for line in answer.stdout.splitlines()] == decided
 
 
 def test_a_pyramid_takes_images_of_any_size_elsewhere_too(tmp_path):

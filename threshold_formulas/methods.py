@@ -7,10 +7,11 @@ import numpy as np
 from threshold_formulas import one_for_all
 from threshold_formulas.folds import dealt
 from threshold_formulas.objectives import tuned
-from threshold_formulas.scale import NEVER, UNTUNED, logits, probabilities
+from threshold_formulas.scale import NEVER, UNTUNED, logits, mean, probabilities
 from threshold_formulas.sweep import by_class
 
 FREE = 1e-12  # a cost that is nothing beside any other, and has a logarithm
+ROUNDING = 1e-9  # rows; a rate that asks for half a row asks for that much less after rounding at most
 
 
 def per_class(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
@@ -49,14 +50,12 @@ def cross_fit(
     if folds < 2:
         raise ValueError(f"folds = {folds}: it must be 2 or more")
     fold = dealt(labels, folds, np.random.default_rng(seed))
-    totals, counts = np.zeros(labels.shape[1]), np.zeros(labels.shape[1], dtype=np.int64)
-    for number in range(folds):
-        kept = fold != number
-        has = (labels[kept] == 1).any(axis=0)
-        totals += np.where(has, logits(tuned(labels[kept], scores[kept], objective, **costs)), 0)
-        counts += has
-    whole = tuned(labels, scores, objective, **costs) if not counts.all() else UNTUNED
-    return np.where(counts > 0, probabilities(totals / np.maximum(counts, 1)), whole)
+    kept = [fold != number for number in range(folds)]
+    has = np.array([(labels[rows] == 1).any(axis=0) for rows in kept])
+    chosen = [tuned(labels[rows], scores[rows], objective, **costs) for rows in kept]
+    none = ~has.any(axis=0)
+    whole = tuned(labels, scores, objective, **costs) if none.any() else UNTUNED
+    return np.where(none, whole, mean(chosen, has | none))
 
 
 def rate_match(labels: np.ndarray, scores: np.ndarray, rates: np.ndarray | None = None) -> np.ndarray:
@@ -64,6 +63,10 @@ def rate_match(labels: np.ndarray, scores: np.ndarray, rates: np.ndarray | None 
 
     The quantile lies between scores, halfway (in logits) where the rate asks for a whole number of rows (Hazen's rule).
     NumPy's usual one would lie at the highest score that is to be left out, and admit new rows too easily.
+
+    Of these rows the nearest whole number is predicted, and half a row counts as one. Rows of equal scores are
+    predicted together where that comes as near to the rate as without them. Where the rate asks for less than half a
+    row, the threshold lies just above the highest score: new rows may pass it, but none of these does.
 
     Args:
         labels, scores: as everywhere here; scores are probabilities.
@@ -77,19 +80,26 @@ def rate_match(labels: np.ndarray, scores: np.ndarray, rates: np.ndarray | None 
     chosen = np.full(labels.shape[1], UNTUNED)
     for index, (truth, own) in enumerate(by_class(labels, scores)):
         if (has_label := truth <= 1).any():
-            # The quantile of a rate of 0 is the highest score, which would itself be predicted.
-            chosen[index] = _quantile(own[has_label], 1 - rates[index]) if rates[index] > 0 else NEVER
+            # The quantile of a rate of 0 is the highest score, which new rows would pass.
+            chosen[index] = _quantile(np.sort(own[has_label]), rates[index]) if rates[index] > 0 else NEVER
     return chosen
 
 
-def _quantile(scores: np.ndarray, share: float) -> float:
-    """Hazen's quantile of probabilities (n,), read between neighbours on the scale of logits."""
-    place = min(max(len(scores) * share - 0.5, 0), len(scores) - 1)
-    below = int(place)
-    above = min(below + 1, len(scores) - 1)
-    parted = np.partition(scores, (below, above))
-    lower, upper = logits(parted[[below, above]])
-    return float(probabilities(lower + (place - below) * (upper - lower)))
+def _quantile(ordered: np.ndarray, rate: float) -> float:
+    """Hazen's quantile 1 − rate of ascending probabilities (n,), read between neighbours on the scale of logits."""
+    count, asked = len(ordered), len(ordered) * rate
+    cut = count - min(int(asked + 0.5 + ROUNDING), count)  # the place of the lowest score that passes
+    if 0 < cut < count and ordered[cut - 1] == ordered[cut]:
+        first, last = (int(np.searchsorted(ordered, ordered[cut], side)) for side in ("left", "right"))
+        cut = first if (count - first) - asked <= asked - (count - last) + ROUNDING else last
+    if cut == 0:
+        return float(ordered[0])
+    above = np.nextafter(ordered[cut - 1], ordered.dtype.type(np.inf))
+    if cut == count:
+        return float(above)
+    lower, upper = logits(ordered[[cut - 1, cut]])
+    between = float(probabilities(lower + (count - asked - 0.5 - (cut - 1)) * (upper - lower)))
+    return min(max(between, float(above)), float(ordered[cut]))
 
 
 def shrink(
@@ -118,11 +128,10 @@ def shrink(
     """
     positives = (labels == 1).sum(axis=0)
     share = positives / (positives + strength)
-    best, matched = tuned(labels, scores, objective, **costs), rate_match(labels, scores, rates)
-    moved = logits(matched) + _shift(**costs)
-    between = probabilities(share * logits(best) + (1 - share) * moved)
+    best, matched, shift = tuned(labels, scores, objective, **costs), rate_match(labels, scores, rates), _shift(**costs)
     # A class seen neither in training nor here stays unpredicted.
-    return np.where((positives == 0) & (matched >= NEVER), NEVER, between)
+    moved = np.where((shift == 0) | (matched >= NEVER), matched, probabilities(logits(matched) + shift))
+    return mean([best, moved], [share, 1 - share])
 
 
 def _shift(false_alarm: Any = 1.0, miss: Any = 1.0) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from threshold_formulas.sweep import Sweep, between, by_class
+from threshold_formulas.sweep import Sweep, between, by_class, last_highest
 
 
 def best(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> float:
@@ -42,7 +42,10 @@ def _f1(found: np.ndarray, predicted: np.ndarray, positives: int) -> np.ndarray:
 def _cost_formulas(classes: int, false_alarm: Any = 1.0, miss: Any = 1.0) -> list[Formula]:
     pairs = zip(np.broadcast_to(false_alarm, classes), np.broadcast_to(miss, classes), strict=True)
     return [
-        lambda found, predicted, positives, alarm=alarm, missed=missed: missed * found - alarm * (predicted - found)
+        # The cost itself, not what is gained: a difference of the two would lose its digits.
+        lambda found, predicted, positives, alarm=alarm, missed=missed: (
+            -(alarm * (predicted - found) + missed * (positives - found))
+        )
         for alarm, missed in pairs
     ]
 
@@ -62,7 +65,7 @@ def _of_sums(labels: np.ndarray, scores: np.ndarray, formulas: list[Formula]) ->
         found, predicted = (len(each) - np.searchsorted(each, cuts) for each in (own, every))
         totals += formula(found, predicted, len(own))
     # Among equals the one that predicts least.
-    cut = cuts[len(cuts) - 1 - int(np.argmax(totals[::-1]))]
+    cut = cuts[last_highest(totals)]
     below = [every[place - 1] for every in ordered if (place := np.searchsorted(every, cut))]
     return between(max(below, default=None), None if np.isinf(cut) else cut)
 
@@ -76,7 +79,7 @@ def _of_intervals(labels: np.ndarray, scores: np.ndarray) -> float:
     # A cut at a row's lowest positive is in its interval. Rows without positives have theirs up to infinity.
     cuts = np.unique(np.append(begins, np.inf))
     right = len(begins) - np.searchsorted(begins, cuts) - (len(ends) - np.searchsorted(ends, cuts))
-    cut = cuts[len(cuts) - 1 - int(np.argmax(right[::-1]))]
+    cut = cuts[last_highest(right)]
     known = scores[labels != metrics.UNKNOWN]
     below = known[known < cut]
     return between(below.max() if len(below) else None, None if np.isinf(cut) else cut)

@@ -15,6 +15,23 @@ def logits(probabilities: Any) -> np.ndarray:
     return np.log(kept) - np.log1p(-kept)
 
 
+def mean(thresholds: Any, weights: Any) -> np.ndarray:
+    """The weighted mean on the scale of logits, and never outside of the thresholds that have a weight.
+
+    Rounding, and numbers that have no logit, would else move a mean past scores on which all of them agree.
+
+    Args:
+        thresholds: (F, K). weights: (F, K), 0 or more, not all 0 for any of the K.
+
+    Returns:
+        (K,) float64.
+    """
+    thresholds, weights = np.asarray(thresholds, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    middle = probabilities((weights * logits(thresholds)).sum(axis=0) / weights.sum(axis=0))
+    lowest = np.where(weights > 0, thresholds, np.inf).min(axis=0)
+    return np.clip(middle, lowest, np.where(weights > 0, thresholds, -np.inf).max(axis=0))
+
+
 def probabilities(values: Any) -> np.ndarray:
     """The probabilities of logits, float64."""
     return 1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))

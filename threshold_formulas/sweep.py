@@ -9,6 +9,7 @@ import metrics
 from threshold_formulas.scale import UNTUNED
 
 BLOCK = 4096  # rows
+EQUAL = 1e-14  # of the largest: two sums of costs that lie no further apart are equal but for rounding
 
 
 class Sweep:
@@ -44,7 +45,7 @@ class Sweep:
 
     def best(self, values: np.ndarray) -> int:
         """The cut with the highest of the values (P + 1,), among equals the one that predicts least."""
-        return len(values) - 1 - int(np.argmax(values[::-1]))
+        return last_highest(values)
 
     def threshold(self, cut: int) -> float:
         """The threshold of a cut: halfway to the next lower score of a known row; below the lowest, halfway to 0.
@@ -54,6 +55,11 @@ class Sweep:
         place = len(self._ordered) - int(self.predicted[cut])
         lower, upper = self._ordered[place - 1 : place], self._ordered[place : place + 1]
         return between(lower[0] if place else None, upper[0] if len(upper) else None)
+
+
+def last_highest(values: np.ndarray) -> int:
+    """The last place of the highest of some values (n,), where what rounding alone parts is equal."""
+    return int(np.flatnonzero(values >= values.max() - EQUAL * np.abs(values).max())[-1])
 
 
 def by_class(labels: np.ndarray, scores: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
