@@ -6,6 +6,7 @@ labels, these are figures of the cache's classes; each level has a row of its ow
 beside it: --compare_with runs/other. 100,000 images of 29 classes take 26 s (bench/RESULTS.md).
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ def show(found: "Evaluation", said: list[str]) -> None:
     if found.by_level:
         levels.show(found.split, found.by_level[found.split], {row["class"] for row in found.rows["0.5"]})
     print("\n".join(said))
-    print(reliability.reading(found.part.calibration, found.split))
+    print(reliability.reading(found.part.calibration, found.split, found.run.class_names))
 
 
 def show_summary(run: "Run", figures: dict) -> None:
@@ -129,7 +130,7 @@ def show_summary(run: "Run", figures: dict) -> None:
 
 
 def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -> None:
-    """Write metrics.json; what is not defined, such as the AP of a class without positives, is null.
+    """Write metrics.json; what is not defined or infinite, such as the AP of a class without positives, is null.
 
     Args:
         made: `header.record`.
@@ -142,7 +143,7 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, list):
             return [plain(item) for item in value]
-        return None if isinstance(value, float) and value != value else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
 
     names = found.run.class_names
     calibrations = {split: part.calibration for split, part in found.parts.items()}
@@ -151,7 +152,13 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
         "splits": found.figures,
         "classes": found.classes,
         "calibration": {
-            split: {**each, "class_ECE": dict(zip(names, each["class_ECE"].tolist(), strict=False))}
+            split: {
+                **each,
+                "class_ECE": dict(zip(names, each["class_ECE"].tolist(), strict=False)),
+                "by_class": {
+                    key: dict(zip(names, values.tolist(), strict=False)) for key, values in each["by_class"].items()
+                },
+            }
             for split, each in calibrations.items()
         },
         "at_least_one": decided(found.choices.get("tuned", 0.5)).at_least_one,

@@ -89,6 +89,8 @@ def test_the_files_hold_scikit_learns_figures(directory, report):
     gaps = [abs(scores[places == place].sum() - hits[places == place].sum()) for place in range(15)]
     assert content["calibration"]["test"]["ECE"] == pytest.approx(sum(gaps) / known.sum())
     assert set(content["calibration"]["test"]["class_ECE"]) == set(NAMES)
+    ratios = content["calibration"]["test"]["by_class"]
+    assert ratios["ratio"][NAMES[4]] is ratios["high"][NAMES[4]] is None and ratios["low"][NAMES[4]] > 0
     for choice, thresholds in (("0.5", np.full(5, 0.5)), ("tuned", run.thresholds())):
         f1 = []
         for index, name in enumerate(NAMES):
@@ -296,7 +298,7 @@ def test_intervals_baseline_and_sizes_stand_in_the_files_and_in_words(tmp_path, 
     for choice, figures in content["splits"]["test"].items():
         for kind in ("images", "groups"):
             spans = content["intervals"][kind][choice]
-            assert set(spans) == set(figures) - {"ECE", "rows", "classes_with_positives"} | {
+            assert set(spans) == set(figures) - {"ECE", "class_ECE", "rows", "classes_with_positives"} | {
                 "f1_large", "f1_medium", "f1_small"
             }  # fmt: skip
             for name in set(spans) & set(figures):
@@ -316,7 +318,7 @@ def test_intervals_baseline_and_sizes_stand_in_the_files_and_in_words(tmp_path, 
         assert "F1 by size of the classes:" in text and "samples-F1" in text
     evaluated(tmp_path / "run", draws=0)
     printed = capsys.readouterr().out
-    assert "95 %" not in printed and "samples-F1" in printed
+    assert "interval is" not in printed and "95 %\ninterval" not in printed and "samples-F1" in printed
 
 
 def test_other_runs_are_set_beside_it_on_the_images_of_both(tmp_path, capsys, no_charts):
