@@ -50,7 +50,7 @@ def reading(found: dict[str, Any], split: str, names: Sequence[str]) -> str:
             worst = [names[place] for place in places[np.argsort(order[places], kind="stable")]]
             listed = ", ".join(worst[:NAMED]) + (f" and {len(worst) - NAMED} more" if len(worst) > NAMED else "")
             said.append(f"Scores are too {verdict} in {len(worst)} of {classes} classes: {listed}.")
-    said.append("Their 95 % intervals leave out 1, which chance alone does in 1 of 20 classes.")
+    said.append("Such 95 % intervals leave out 1; chance alone does that in 1 of 20 classes.")
     return " ".join(said)
 
 
@@ -102,7 +102,7 @@ def _ratios(axes: Any, by_class: dict[str, np.ndarray]) -> None:
     ticks = [2.0**power for power in range(-int(np.log2(edge)), int(np.log2(edge)) + 1)]
     axes.set_xticks(ticks, [f"{tick:g}" if tick >= 1 else f"1/{1 / tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(title="Mean score by share of positives", xlabel="ratio with its 95 % interval", xlim=(1 / edge, edge))
+    axes.set(title="Mean score ÷ share of positives", xlabel="ratio with its 95 % interval", xlim=(1 / edge, edge))
     axes.grid(axis="y", visible=False)
 
 
