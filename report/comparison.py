@@ -165,7 +165,7 @@ def _measured(each: Compared, part: judging.Part, choices: Sequence[str], drawin
     try:
         figures = judging.figures(part)
     except ValueError as error:
-        raise InputError(f"{each.run.place}, {split} scores: {error}; train the run again") from None
+        raise _broken(each, split, error) from None
     judged = [bootstrap.Ranked(part.labels, part.scores, units)]
     judged += [bootstrap.Predicted(part.labels, part.predictions[choice], units) for choice in choices]
     drawn = bootstrap.resampled(judged, count, draws, seed) if draws else []
@@ -211,11 +211,18 @@ def _parts(runs: Sequence[Compared], split: str, seed: int) -> tuple[list[judgin
                 f"({images}); compare runs that were trained on the same labels"
             )
         if each.holder.has_thresholds and each.holder.class_names == each.run.class_names:
-            found = _tuned(each, labels, scores, fold if tuned else None)
+            try:
+                found = _tuned(each, labels, scores, fold if tuned else None)
+            except ValueError as error:
+                raise _broken(each, split, error) from None
             predictions |= {} if found is None else {"held_out" if any(chosen) else "tuned": found}
         chosen_by = {choice: values[:, columns] for choice, values in predictions.items()}
         made.append(dataclasses.replace(part, predictions=chosen_by))
     return made, len(frozenset().union(*(each.chose for each in runs)).intersection(common))
+
+
+def _broken(each: Compared, split: str, error: ValueError) -> InputError:
+    return InputError(f"{each.run.place}, {split} scores: {error}; train the run again")
 
 
 def _tuned(each: Compared, labels: np.ndarray, scores: np.ndarray, fold: np.ndarray | None) -> np.ndarray | None:

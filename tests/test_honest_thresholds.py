@@ -235,14 +235,16 @@ def test_costs_of_nothing_leave_thresholds_that_can_be_kept(tmp_path):
     assert np.isfinite(run_folder.open_run(run).thresholds()).all()
 
 
-def test_a_run_beside_it_with_broken_scores_is_refused(tmp_path):
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_run_beside_it_with_broken_scores_is_refused(tmp_path, split):
     run, other = (make(tmp_path / name, 0) for name in ("run", "other"))
-    stored = run_folder.open_run(other).scores("test")
+    thresholds.main(thresholds.Config(run_dirs=(other,), repetitions=0))
+    stored = run_folder.open_run(other).scores(split)
     for value, said in ((np.nan, "nan|probabilities"), (1.5, "probabilities from 0 to 1")):
         stored.scores[3] = value
-        run_folder.write_scores(other, "test", stored.ids, stored.scores, stored.labels)
-        with pytest.raises(InputError, match=rf"other, test scores: .*({said}).*train the run again"):
-            judged((run,), compare_with=(other,), compare_on="test")
+        run_folder.write_scores(other, split, stored.ids, stored.scores, stored.labels)
+        with pytest.raises(InputError, match=rf"other, {split} scores: .*({said}).*train the run again"):
+            judged((run,), compare_with=(other,), compare_on=split)
 
 
 def test_unfinished_runs_are_refused_by_every_script(tmp_path):
