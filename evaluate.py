@@ -2,13 +2,14 @@
 
 Prints the figures of every split and every class, with 95 % intervals, and writes a report (index.html), metrics.json,
 per_class.csv and charts. Unknown labels are left out everywhere, and a ratio 0/0 counts as 0. Of a run over a tree of
-labels, these are figures of the cache's classes; each level has a row of its own. Other runs on the same images are set
-beside it: --compare_with runs/other. 100,000 images of 29 classes take 26 s (bench/RESULTS.md).
+labels, these are figures of the cache's classes; each level has a row of its own. To compare other runs with it
+on the same validation images: --compare_with runs/other. 100,000 images of 29 classes take 26 s (bench/RESULTS.md).
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import header
 from header import NonNegativeInt, Seed
@@ -23,7 +24,8 @@ class Config:
     run_dirs: tuple[Path, ...] = (Path("runs/cells"),)  # a run that train.py finished, or several that are joined
     thresholds_dir: Path | None = None  # the folder of the thresholds.json to use; None: the run's own
     output_dir: Path | None = None  # where the report goes; None: the folder report beside thresholds.json
-    compare_with: tuple[Path, ...] = ()  # other runs, each judged on the images that it has in common with run_dirs
+    compare_with: tuple[Path, ...] = ()  # other runs to compare on common images; seeds of a recipe are averaged
+    compare_on: Literal["val", "test"] = "val"  # images that runs are compared on; test ones must not choose a run
     draws: NonNegativeInt = 1000  # of images with replacement, for the 95 % intervals; 0: no intervals
     seed: Seed = 0  # of the draws
     gallery: NonNegativeInt = 4  # images of each kind (found, missed, false alarms) and class in the page; 0: none
@@ -34,9 +36,10 @@ class Config:
 def main(config: Config) -> None:
     import joined_runs
     import run_folder
+    import thresholds
     from data.files import write_text
     from decision import decided
-    from report import charts, class_tables, evaluation, gallery, overlays, page
+    from report import charts, class_tables, comparison, evaluation, gallery, overlays, page
 
     run = joined_runs.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
@@ -45,7 +48,9 @@ def main(config: Config) -> None:
     choices = threshold_choices(holder, config.thresholds_dir)
     for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
-    found = evaluation.evaluate(run, holder, choices, others, config.draws, config.seed)
+    drawn_by = {"draws": config.draws, "seed": config.seed}
+    compared = comparison.compare(run, holder, others, config.compare_on, thresholds.recorded_chooser, **drawn_by)
+    found = evaluation.evaluate(run, holder, choices, compared, **drawn_by)
     said = sentences(found)
     show(found, said)
     write_metrics(output_dir, found, header.record(config))
@@ -77,11 +82,11 @@ def threshold_choices(holder: "Run", thresholds_dir: Path | None) -> dict[str, A
 
 def sentences(found: "Evaluation") -> list[str]:
     """What the figures say, for someone who reads nothing else."""
-    from report import comparison, judging, page, threshold_words
+    from report import comparison_words, judging, page, threshold_words
 
     told = [
         *judging.words(found.split, found.figures, found.more),
-        *comparison.words(found.run, found.comparisons),
+        *comparison_words.messages(found.comparisons),
     ]
     classes = len(found.rows["0.5"])
     said = page.sentences(found.split, found.figures, classes, found.run.warnings, found.tuned_on, told)
@@ -94,16 +99,16 @@ def sentences(found: "Evaluation") -> list[str]:
 
 def show(found: "Evaluation", said: list[str]) -> None:
     """Print the tables and the sentences."""
-    from report import class_tables, comparison, judging, levels, reliability
+    from report import class_tables, comparison_words, judging, levels, reliability
 
     show_summary(found.run, found.figures)
     judging.show(found.split, found.figures, found.more)
     class_tables.show(found.split, found.rows)
-    comparison.show(found.run, found.split, found.comparisons)
+    comparison_words.show(found.run, found.comparisons)
     if found.by_level:
         levels.show(found.split, found.by_level[found.split], {row["class"] for row in found.rows["0.5"]})
     print("\n".join(said))
-    print(reliability.reading(found.part.calibration, found.split))
+    print(reliability.reading(found.part.calibration, found.split, found.run.class_names))
 
 
 def show_summary(run: "Run", figures: dict) -> None:
@@ -129,7 +134,7 @@ def show_summary(run: "Run", figures: dict) -> None:
 
 
 def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -> None:
-    """Write metrics.json; what is not defined, such as the AP of a class without positives, is null.
+    """Write metrics.json; what is not defined or infinite, such as the AP of a class without positives, is null.
 
     Args:
         made: `header.record`.
@@ -142,7 +147,7 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, list):
             return [plain(item) for item in value]
-        return None if isinstance(value, float) and value != value else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
 
     names = found.run.class_names
     calibrations = {split: part.calibration for split, part in found.parts.items()}
@@ -151,7 +156,13 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
         "splits": found.figures,
         "classes": found.classes,
         "calibration": {
-            split: {**each, "class_ECE": dict(zip(names, each["class_ECE"].tolist(), strict=False))}
+            split: {
+                **each,
+                "class_ECE": dict(zip(names, each["class_ECE"].tolist(), strict=False)),
+                "by_class": {
+                    key: dict(zip(names, values.tolist(), strict=False)) for key, values in each["by_class"].items()
+                },
+            }
             for split, each in calibrations.items()
         },
         "at_least_one": decided(found.choices.get("tuned", 0.5)).at_least_one,

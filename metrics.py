@@ -90,7 +90,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """mAP: the mean of `average_precision` over the classes that have a known positive (no such class: nan)."""
-    return _mean_known(average_precision(labels, scores))
+    return mean_known(average_precision(labels, scores))
 
 
 def ranked_positives(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -220,7 +220,7 @@ def summary(
         "macro_f1": macro_f1(labels, predictions),
         "micro_f1": micro_f1(labels, predictions),
         "subset_accuracy": subset_accuracy(labels, predictions),
-        "mAP": _mean_known(precisions),
+        "mAP": mean_known(precisions),
         "rows": int(np.count_nonzero((np.asarray(labels) != UNKNOWN).any(axis=1))),
         "classes_with_positives": int(np.count_nonzero(~np.isnan(precisions))),
     }
@@ -278,6 +278,7 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def _mean_known(values: np.ndarray) -> float:
+def mean_known(values: np.ndarray) -> float:
+    """Return the mean of the values that are defined; nan if none is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -25,6 +25,9 @@ Objective = Literal["macro_f1", "micro_f1", "micro_macro", "subset_accuracy", "e
 Folds = Annotated[int, Bounds(2)]
 
 METHODS, OBJECTIVES = get_args(Method), get_args(Objective)
+RECORDED = (  # what of a stored config chooses thresholds
+    "method", "objective", "strength", "folds", "false_alarm_cost", "miss_cost", "fixed_threshold", "seed",
+)  # fmt: skip
 OF_METHODS = {"strength": "shrink", "folds": "cross_fit", "fixed_threshold": "fixed"}  # options that one method has
 
 
@@ -172,6 +175,31 @@ def method_options(config: Config, run: "Run") -> dict[str, Any]:
             else {"false_alarm": config.false_alarm_cost, "miss": config.miss_cost}
         )
     return options
+
+
+def recorded_chooser(holder: "Run", run: "Run") -> Any:
+    """Return the method that chose a run's thresholds, to choose others by it on other images.
+
+    Args:
+        holder: the run with the folder of its thresholds. run: the one whose rates in training the method may use.
+
+    Returns:
+        A `threshold_formulas.honest.Choose`; None if thresholds.json was edited by hand or its config is damaged.
+    """
+    from data.faults import InputError
+    from threshold_formulas import over_tree
+
+    if holder.thresholds_edited:
+        return None
+    try:
+        stored = holder.thresholds_record()["config"]
+        costs_csv = None if stored["costs_csv"] is None else Path(stored["costs_csv"])
+        config = Config(**{name: stored[name] for name in RECORDED}, costs_csv=costs_csv)
+        header.check(config, "thresholds.json")
+        check_choices(config)
+        return over_tree.chooser(config.method, method_options(config, run), run.tree)
+    except (TypeError, KeyError, ValueError, InputError):
+        return None
 
 
 def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "Honest | None":

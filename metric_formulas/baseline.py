@@ -22,7 +22,7 @@ def own_rates(labels: np.ndarray, rates: np.ndarray) -> dict[str, float]:
         rates: π, (K,), of the training images.
 
     Returns:
-        The names of `counts.figures`, and "mAP", "AUC" and "ECE".
+        The names of `counts.figures`, and "mAP", "AUC", "ECE" and "class_ECE".
     """
     labels, rates = np.asarray(labels), np.asarray(rates, dtype=np.float64)
     positive, known = labels == 1, labels != metrics.UNKNOWN
@@ -44,5 +44,6 @@ def own_rates(labels: np.ndarray, rates: np.ndarray) -> dict[str, float]:
     precision = counts.ratio(true, share)[true > 0]
     figures["mAP"] = float(precision.mean()) if len(precision) else float("nan")
     figures["AUC"] = 0.5 if told.any() else float("nan")
-    figures["ECE"] = metrics.calibration(labels, np.broadcast_to(rates, labels.shape))["ECE"]
+    calibration = metrics.calibration(labels, np.broadcast_to(rates, labels.shape))
+    figures["ECE"], figures["class_ECE"] = calibration["ECE"], metrics.mean_known(calibration["class_ECE"])
     return figures

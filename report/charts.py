@@ -34,8 +34,9 @@ OFF_THE_CURVE = {
 }
 RELIABILITY = (
     "Whether scores are probabilities",
-    " Points below the dotted line are scores that promise too much, as weights on positives make them. Thresholds are "
-    "tuned behind that: predictions do not suffer from it.",
+    " Left: a class right of the line at 1 has scores that promise too much, as weights on positives make them; it is "
+    "orange if its interval leaves out 1. Right: so do points below the dotted line, which large classes rule. "
+    "Thresholds are tuned behind that: predictions do not suffer from it.",
 )
 THRESHOLDS = (
     "How the thresholds were chosen",
@@ -67,7 +68,9 @@ def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -
         Chart(directory / "counts.png", *COUNTS),
         Chart(directory / "precision_recall_curves.png", CURVES[0], CURVES[1] + off_the_curve(found)),
         Chart(
-            directory / "reliability.png", RELIABILITY[0], reliability.reading(part.calibration, split) + RELIABILITY[1]
+            directory / "reliability.png",
+            RELIABILITY[0],
+            reliability.reading(part.calibration, split, found.run.class_names) + RELIABILITY[1],
         ),
     ]
     plots.precision_recall_bars(rows, split, charts[0].path)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.faults import InputError
-from report import comparison, judging, levels
+from report import judging, levels
 from report.judging import Part
 
 JUDGED_FIRST = ("test", "val", "train")
@@ -26,7 +26,7 @@ class Evaluation:
         classes: split → choice → the rows of `metrics.per_class` with "training_images", the largest class first.
         by_level: split → choice → `levels.level_figures`; nothing without a tree.
         more: `judging.judged`, of the judged split.
-        comparisons: `comparison.compared`, of each other run.
+        comparisons: `comparison.compare`.
         tuned_on: images of the judged split that also chose the thresholds, as val images of other joined runs.
     """
 
@@ -66,17 +66,17 @@ class Evaluation:
 
 
 def evaluate(
-    run: Any, holder: Any, choices: dict[str, Any], others: Sequence[Any], draws: int, seed: int
+    run: Any, holder: Any, choices: dict[str, Any], comparisons: Sequence[dict[str, Any]], draws: int, seed: int
 ) -> Evaluation:
     """Judge a run by its stored scores.
 
     Args:
         run: a `run_folder.Run`. holder, choices: as in `Evaluation`.
-        others: runs that it is compared with.
+        comparisons: `comparison.compare`, with other runs.
         draws, seed: of the bootstrap.
 
     Raises:
-        InputError: no scores of known labels are stored, a score is nan, or another run cannot be compared.
+        InputError: no scores of known labels are stored, or a score is nan.
     """
     scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
     if not scored:
@@ -85,10 +85,9 @@ def evaluate(
     tuned_on = tuned_on_judged(holder, judged, choices)
     parts, figures, classes = computed(run, scored, choices)
     more = judging.judged(run, parts, classes, judged, draws, seed)
-    ids = scored[judged].ids
-    beside = [comparison.compared(run, parts[judged], ids, other, judged, draws, seed) for other in others]
     by_level = level_figures(run, scored, choices) if run.tree else {}
-    return Evaluation(run, holder, choices, judged, scored, parts, figures, classes, by_level, more, beside, tuned_on)
+    made = parts, figures, classes, by_level, more, list(comparisons)
+    return Evaluation(run, holder, choices, judged, scored, *made, tuned_on)
 
 
 def tuned_on_judged(run: Any, judged: str, choices: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from metric_formulas import baseline, bootstrap, counts, ranking
+from metric_formulas import baseline, bootstrap, class_calibration, counts, ranking
 from report import class_sizes, levels, tables
 from report.page import FEW, between, number, off_centre
 
@@ -22,7 +22,8 @@ NAMES = {
     "hamming_loss": "Hamming loss",
     "mAP": "mAP",
     "AUC": "AUC",
-    "ECE": "ECE",
+    "ECE": "ECE, all labels together",
+    "class_ECE": "ECE, mean of the classes",
 }
 SIZE = "f1_{}"  # of the classes of a size, among the figures that have intervals
 
@@ -56,8 +57,9 @@ class Part:
 
     @functools.cached_property
     def calibration(self) -> dict[str, Any]:
-        """`metrics.calibration` of its scores."""
-        return metrics.calibration(self.labels, self.scores)
+        """`metrics.calibration` of its scores, and "by_class", `class_calibration.by_class`."""
+        found = metrics.calibration(self.labels, self.scores)
+        return {**found, "by_class": class_calibration.by_class(self.labels, self.scores, self.units)}
 
 
 def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
@@ -73,7 +75,7 @@ def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
 
 
 def figures(part: Part) -> dict[str, dict[str, float]]:
-    """Choice → the figures of `NAMES`; mAP, AUC and ECE, which need no thresholds, are the same in each.
+    """Choice → the figures of `NAMES`; mAP, AUC and both ECE, which need no thresholds, are the same in each.
 
     Raises:
         ValueError: a score of a known label is not a probability.
@@ -83,6 +85,7 @@ def figures(part: Part) -> dict[str, dict[str, float]]:
         "mAP": metrics.mean_average_precision(part.labels, part.scores),
         "AUC": float(np.mean(areas[~np.isnan(areas)])) if not np.isnan(areas).all() else float("nan"),
         "ECE": part.calibration["ECE"],
+        "class_ECE": metrics.mean_known(part.calibration["class_ECE"]),
     }
     found = {}
     for choice, chosen in part.predictions.items():
@@ -92,7 +95,7 @@ def figures(part: Part) -> dict[str, dict[str, float]]:
 
 
 def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) -> dict[str, dict[str, Any]]:
-    """95 % bootstrap intervals of all figures but ECE, whose draws would lie above it.
+    """95 % bootstrap intervals of all figures but both ECE, whose draws would lie above it.
 
     Args:
         part: of the judged split.

@@ -10,7 +10,8 @@ from typing import Any
 
 TEMPLATE = "page.html.j2"
 TOOK_PART = {
-    "test": "The test images took no part in training or in choosing {chosen}, so these figures are honest.",
+    "test": "The test images took no part in training or in choosing {chosen}, so these figures are honest, unless"
+    " such figures also chose this run among others.",
     "val": "No test scores are stored. The validation images chose {chosen}: these figures are optimistic.",
     "train": "Only scores of training images are stored, so these figures say little about new images.",
 }
@@ -126,7 +127,7 @@ def render(
     """
     from markupsafe import Markup
 
-    from report import judging
+    from report import comparison_words, judging
 
     here = Path(__file__).parent
     script = (here / "page.js").read_text(encoding="utf-8")
@@ -149,6 +150,7 @@ def render(
         names=judging.NAMES,
         signed=signed,
         comparisons=found.comparisons,
+        compared=comparison_words,
         made_by=made_by(found.run),
         settings=found.run.config.get("config", {}),
         overlays=overlays,

@@ -1,51 +1,109 @@
-"""Calibration in a chart and in a sentence: how far scores are from being probabilities."""
+"""Calibration in a chart and in words: how far scores are from being probabilities, together and class by class."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
+import metrics
 from report import style
 from report.page import percent
 from report.plots import class_axes, class_height, drawn_of
 
-NEAR = 0.01  # mean score and share of positives that differ by less are called alike
+NAMED = 5  # classes whose scores are off, in the sentences
+WIDEST = 16  # factor that the chart goes up and down to at most
 
 
-def reading(found: dict[str, Any], split: str) -> str:
-    """What the figures say, in a sentence.
+def reading(found: dict[str, Any], split: str, names: Sequence[str]) -> str:
+    """Return what the figures say, in sentences.
 
     Args:
-        found: `metrics.calibration`. split: whose scores they are.
+        found: `judging.Part.calibration`.
+        split: whose scores they are.
+        names: of the K classes, or more.
     """
-    gap = found["mean_score"] - found["positive_share"]
-    verdict = "that fits" if abs(gap) < NEAR else f"as probabilities they are too {'high' if gap > 0 else 'low'}"
-    return (
-        f"Calibration: the {split} scores are {found['ECE']:.3f} off (ECE, {len(found['bins'])} bins). On average they "
-        f"say {percent(found['mean_score'])}, and {percent(found['positive_share'])} of the labels are positive: "
-        f"{verdict}."
-    )
+    by_class = found["by_class"]
+    ratios = by_class["ratio"]
+    said = [
+        f"Calibration: the {split} scores are {found['ECE']:.3f} off over all labels together (ECE, "
+        f"{len(found['bins'])} bins), where large classes and the many negatives decide, and "
+        f"{metrics.mean_known(found['class_ECE']):.3f} as the mean of the classes.",
+        f"On average they say {percent(found['mean_score'])}, and {percent(found['positive_share'])} of the labels are "
+        "positive.",
+    ]
+    if np.isfinite(ratios).any():
+        least, most = int(np.nanargmin(ratios)), int(np.nanargmax(ratios))
+        said.append(
+            f"A class's mean score divided by its share of positives goes from {factor(ratios[least])} "
+            f"({names[least]}) to {factor(ratios[most])} ({names[most]}); probabilities have 1."
+        )
+    classes = np.count_nonzero(~np.isnan(by_class["mean_score"]))
+    high, low = (np.flatnonzero(each) for each in off(by_class))
+    if not len(high) and not len(low):
+        said.append(f"None of the {classes} classes is shown to be off: each 95 % interval has 1 in it.")
+        return " ".join(said)
+    # Without positives there is no ratio; the interval begins above 1.
+    for verdict, places, order in (("high", high, -by_class["low"]), ("low", low, by_class["high"])):
+        if len(places):
+            worst = [names[place] for place in places[np.argsort(order[places], kind="stable")]]
+            listed = ", ".join(worst[:NAMED]) + (f" and {len(worst) - NAMED} more" if len(worst) > NAMED else "")
+            said.append(f"Scores are too {verdict} in {len(worst)} of {classes} classes: {listed}.")
+    said.append("Such 95 % intervals leave out 1; chance alone does that in 1 of 20 classes.")
+    return " ".join(said)
+
+
+def off(by_class: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return in which classes scores are too high and in which too low, (K,) bool each."""
+    return by_class["low"] > 1, by_class["high"] < 1
+
+
+def factor(value: float) -> str:
+    """A ratio with two decimals, and with three figures where these say nothing."""
+    return f"{value:.2f}" if 0.1 <= value < 100 else f"{value:.3g}"
 
 
 def draw(found: dict[str, Any], rows: list[dict[str, Any]], columns: list[int], split: str, path: Path) -> None:
-    """The reliability curve of all classes together, how many labels each point stands for, and the ECE of each class.
+    """Draw each class's mean score by its share of positives, and the reliability curve of all classes together with
+    how many labels each point stands for.
 
     Args:
-        found: `metrics.calibration`.
+        found: `judging.Part.calibration`.
         rows: of `metrics.per_class` with "training_images", in the order in which classes are drawn.
         columns: the class of `found` that each row stands for.
         split: whose scores they are.
         path: the PNG.
     """
-    rows, errors = drawn_of(rows), np.nan_to_num(found["class_ECE"][drawn_of(columns)])
+    rows, columns = drawn_of(rows), drawn_of(columns)
     drawn, axes = style.figure(10, max(4.8, class_height(len(rows), 0.22)), columns=2)
     by_class, curve = axes
-    by_class.barh(np.arange(len(rows)), errors, 0.75, color=style.BLUE)
-    by_class.set(title="Calibration error by class", xlabel="ECE", xlim=(0, max(0.05, 1.08 * errors.max())))
-    by_class.grid(axis="y", visible=False)
+    _ratios(by_class, {name: values[columns] for name, values in found["by_class"].items()})
     class_axes([by_class], rows, split)
     _curve(curve, found, split)
     style.save(drawn, path)
+
+
+def _ratios(axes: Any, by_class: dict[str, np.ndarray]) -> None:
+    ratio, low, high = (by_class[name] for name in ("ratio", "low", "high"))
+    ends = np.concatenate([low, high, ratio])
+    ends = ends[np.isfinite(ends) & (ends > 0)]
+    # Powers of two that hold nine of ten ends; what is beyond is cut off at the edge.
+    reach = np.quantile(np.abs(np.log2(ends)), 0.9) if len(ends) else 1.0
+    edge = min(2.0 ** max(1, np.ceil(reach)), WIDEST)
+    shown = [np.clip(each, 1 / edge, edge) for each in (ratio, low, high)]
+    either = np.logical_or(*off(by_class))
+    places = np.arange(len(ratio))
+    for chosen, colour in ((~either, style.BLUE), (either, style.ORANGE)):
+        axes.hlines(places[chosen], shown[1][chosen], shown[2][chosen], color=colour, linewidth=1.6, alpha=0.55)
+        axes.plot(shown[0][chosen], places[chosen], "o", color=colour, markersize=5, clip_on=False)
+    axes.axvline(1, color="0.5", linestyle=":", linewidth=1.2)
+    axes.set_xscale("log", base=2)
+    ticks = [2.0**power for power in range(-int(np.log2(edge)), int(np.log2(edge)) + 1)]
+    axes.set_xticks(ticks, [f"{tick:g}" if tick >= 1 else f"1/{1 / tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(title="Mean score ÷ share of positives", xlabel="ratio with its 95 % interval", xlim=(1 / edge, edge))
+    axes.grid(axis="y", visible=False)
 
 
 def _curve(axes: Any, found: dict[str, Any], split: str) -> None:
@@ -60,7 +118,7 @@ def _curve(axes: Any, found: dict[str, Any], split: str) -> None:
     axes.vlines(scores[filled], scores[filled], shares[filled], color=style.ORANGE, linewidth=4, alpha=0.45)
     axes.plot(scores[filled], shares[filled], "o-", color=style.BLUE, linewidth=1.4, markersize=5)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="N", ylabel="share of positives")
-    axes.set_title(f"All classes: ECE {found['ECE']:.3f}")
+    axes.set_title(f"All labels together: ECE {found['ECE']:.3f}")
     axes.set_xticks(np.linspace(0, 1, 6), [])
     counts = axes.inset_axes([0, -0.24, 1, 0.2])
     edges = np.linspace(0, 1, len(labels) + 1)

@@ -89,6 +89,8 @@ def test_the_files_hold_scikit_learns_figures(directory, report):
     gaps = [abs(scores[places == place].sum() - hits[places == place].sum()) for place in range(15)]
     assert content["calibration"]["test"]["ECE"] == pytest.approx(sum(gaps) / known.sum())
     assert set(content["calibration"]["test"]["class_ECE"]) == set(NAMES)
+    ratios = content["calibration"]["test"]["by_class"]
+    assert ratios["ratio"][NAMES[4]] is ratios["high"][NAMES[4]] is None and ratios["low"][NAMES[4]] > 0
     for choice, thresholds in (("0.5", np.full(5, 0.5)), ("tuned", run.thresholds())):
         f1 = []
         for index, name in enumerate(NAMES):
@@ -296,7 +298,7 @@ def test_intervals_baseline_and_sizes_stand_in_the_files_and_in_words(tmp_path, 
     for choice, figures in content["splits"]["test"].items():
         for kind in ("images", "groups"):
             spans = content["intervals"][kind][choice]
-            assert set(spans) == set(figures) - {"ECE", "rows", "classes_with_positives"} | {
+            assert set(spans) == set(figures) - {"ECE", "class_ECE", "rows", "classes_with_positives"} | {
                 "f1_large", "f1_medium", "f1_small"
             }  # fmt: skip
             for name in set(spans) & set(figures):
@@ -316,33 +318,61 @@ def test_intervals_baseline_and_sizes_stand_in_the_files_and_in_words(tmp_path, 
         assert "F1 by size of the classes:" in text and "samples-F1" in text
     evaluated(tmp_path / "run", draws=0)
     printed = capsys.readouterr().out
-    assert "95 %" not in printed and "samples-F1" in printed
+    assert "interval is" not in printed and "95 %\ninterval" not in printed and "samples-F1" in printed
 
 
 def test_other_runs_are_set_beside_it_on_the_images_of_both(tmp_path, capsys, no_charts):
     first = make_run(tmp_path / "first")
     same, worse = changed(tmp_path / "same"), changed(tmp_path / "worse", noise=0.6, first=10)
-    report = evaluated(first, compare_with=(same, worse), draws=200)
+    report = evaluated(first, compare_with=(same, worse), compare_on="test", draws=200)
     content = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
     alike, other = content["comparisons"]
-    assert alike["images"] == 60 and other["images"] == 50 and alike["choice"] == "tuned"
-    for row in alike["figures"].values():
+    assert alike["images"] == 60 and other["images"] == 50 and set(alike["figures"]) == {"none", "0.5", "tuned"}
+    for row in (row for rows in alike["figures"].values() for row in rows.values()):
         assert row["difference"] == pytest.approx(0, abs=1e-12) and row["better"] == 0.5
         assert row["interval"] == pytest.approx([0, 0], abs=1e-12)
     run, cuts = run_folder.open_run(worse), run_folder.open_run(worse).thresholds()
     stored = run.scores("test")
     known = stored.labels <= 1
     truth, found = (stored.labels == 1) & known, (stored.scores >= cuts) & known
-    row = other["figures"]["micro_f1"]
+    row = other["figures"]["tuned"]["micro_f1"]
     assert row["other"] == pytest.approx(f1_score(truth, found, average="micro"))
     assert row["difference"] == pytest.approx(row["first"] - row["other"])
     assert 0 < row["interval"][0] < row["difference"] < row["interval"][1] and row["better"] == 1
     reader = Reader()
     reader.feed((report / "index.html").read_text(encoding="utf-8"))
-    assert "Beside worse" in reader.text and "Beside worse on the same images: a macro-F1" in reader.text
-    assert "more than chance" in capsys.readouterr().out
-    evaluated(first, compare_with=(make_run(tmp_path / "half", tuned=False),), draws=0)
-    assert "both at 0.5" in capsys.readouterr().out
+    assert "Compared with worse on test images" in reader.text
+    assert "Tuned: each run at its tuned thresholds" in reader.text
+    printed = capsys.readouterr().out
+    for text in (" ".join(reader.text.split()), printed):
+        assert "Compared with worse on the same test images: a macro-F1" in text
+        assert (
+            "more than other test images would turn round. The interval covers which images are in the split, not"
+            in text
+        )
+        assert "If you choose between runs by them, they are no longer test images" in text
+    evaluated(first, compare_with=(make_run(tmp_path / "half", tuned=False),), compare_on="test", draws=0)
+    assert "At 0.5 alone: not every run has tuned thresholds" in capsys.readouterr().out
+
+
+def test_runs_are_compared_on_validation_images_unless_test_ones_are_asked_for(tmp_path, capsys, no_charts):
+    first, other = make_run(tmp_path / "first"), changed(tmp_path / "other", noise=0.1)
+    found = []
+    for _ in range(2):
+        report = evaluated(first, compare_with=(other,), draws=50)
+        found += json.loads((report / "metrics.json").read_text(encoding="utf-8"))["comparisons"]
+        stored = run_folder.open_run(other).scores("test")
+        run_folder.write_scores(other, "test", stored.ids, 1 - stored.scores, stored.labels)
+    assert found[0] == found[1], "test images have a say"
+    assert found[0]["split"] == "val" and set(found[0]["figures"]) == {"none", "0.5"}
+    stored = run_folder.open_run(other).scores("val")
+    known = stored.labels <= 1
+    expected = f1_score((stored.labels == 1) & known, (stored.scores >= 0.5) & known, average="micro")
+    assert found[0]["figures"]["0.5"]["micro_f1"]["other"] == pytest.approx(expected)
+    printed = capsys.readouterr().out
+    # How these thresholds were chosen is not known.
+    assert "At 0.5 alone: 60 of these images also chose the tuned thresholds, and not every" in printed
+    assert "Choose between runs by these validation images" in printed
 
 
 def test_images_of_other_bytes_beside_each_other_are_named(tmp_path, capsys, no_charts):
@@ -351,10 +381,10 @@ def test_images_of_other_bytes_beside_each_other_are_named(tmp_path, capsys, no_
         each = run_folder.open_run(directory).scores("test")
         hashes = ["new" if directory == other and int(name[4:]) < 4 else name for name in each.ids]
         run_folder.write_scores(directory, "test", each.ids, each.scores, each.labels, hashes=hashes)
-    report = evaluated(first, compare_with=(other,), draws=5)
+    report = evaluated(first, compare_with=(other,), compare_on="test", draws=5)
     (found,) = json.loads((report / "metrics.json").read_text(encoding="utf-8"))["comparisons"]
     text = "4 of these images have other bytes in other (test0, test1, test2, test3)"
-    assert found["warning"].startswith(text)
+    assert found["warnings"][0].startswith(text)
     reader = Reader()
     reader.feed((report / "index.html").read_text(encoding="utf-8"))
     assert text in reader.text and text in capsys.readouterr().out
@@ -364,14 +394,14 @@ def test_runs_that_cannot_be_compared_are_refused_in_a_line(tmp_path):
     first = make_run(tmp_path / "first")
     others = {
         "only one of them knows": make_run(tmp_path / "names", names=["a", *NAMES[1:]], tuned=False),
-        "stored no test scores": make_run(tmp_path / "val", splits=("val",)),
+        "stored no val scores": make_run(tmp_path / "test", splits=("test",)),
     }
-    for message, change in (("no test image in common", "ids"), ("has other labels", "labels")):
+    for message, change in (("no val image in common", "ids"), ("has other labels", "labels")):
         others[message] = make_run(tmp_path / change)
-        stored = run_folder.open_run(others[message]).scores("test")
+        stored = run_folder.open_run(others[message]).scores("val")
         ids = [f"x{name}" for name in stored.ids] if change == "ids" else stored.ids
         labels = 1 - stored.labels % 2 if change == "labels" else stored.labels
-        run_folder.write_scores(others[message], "test", ids, stored.scores, labels)
+        run_folder.write_scores(others[message], "val", ids, stored.scores, labels)
     for message, other in others.items():
         with pytest.raises(InputError, match=message):
             evaluated(first, compare_with=(other,))

@@ -12,6 +12,7 @@ import thresholds
 from data.faults import InputError
 from joined_runs import open_runs
 from report import charts
+from threshold_formulas.folds import dealt
 
 NAMES = ["Golgi", "Rods", "Nucleus"]
 COUNT, FOLDS = 90, 3
@@ -87,6 +88,75 @@ def test_folds_with_test_rows_need_none(tmp_path, capsys):
     assert "held_out_test" not in open_runs(dirs).thresholds_record()
     judged(dirs)
     assert "of other folds" not in capsys.readouterr().out
+
+
+def compared(dirs, others, **options) -> dict:
+    judged(dirs, compare_with=others, **options)
+    report = open_runs(dirs).report_dir / "metrics.json"
+    return json.loads(report.read_text(encoding="utf-8"))["comparisons"][0]
+
+
+def held_out_f1(labels, scores, method, **options) -> float:
+    """Macro-F1 at thresholds that other folds choose, by a loop and scikit-learn."""
+    fold = dealt(labels, 5, np.random.default_rng((0, 0)))
+    predicted = np.zeros(labels.shape, dtype=bool)
+    for number in range(5):
+        cuts = thresholds.fit(labels[fold != number], scores[fold != number], method, **options)
+        predicted[fold == number] = scores[fold == number] >= cuts
+    return f1_score(labels, predicted, average="macro")
+
+
+def test_runs_are_compared_at_thresholds_that_other_images_chose(tmp_path, capsys):
+    dirs = make(tmp_path / "a", 0), make(tmp_path / "b", 0)
+    stored = run_folder.open_run(dirs[1]).scores("val")
+    noisy = np.clip(stored.scores + np.random.default_rng(5).normal(0, 0.1, stored.scores.shape), 0, 1)
+    run_folder.write_scores(dirs[1], "val", stored.ids, noisy.astype(np.float32), stored.labels)
+    thresholds.main(thresholds.Config(run_dirs=dirs[:1], method="per_class", repetitions=0))
+    thresholds.main(thresholds.Config(run_dirs=dirs[1:], strength=5.0, repetitions=0))
+    found = compared(dirs[:1], dirs[1:])
+    row = found["figures"]["held_out"]["macro_f1"]
+    runs = [run_folder.open_run(each) for each in dirs]
+    scores = [run.scores("val").scores for run in runs]
+    assert row["first"] == pytest.approx(held_out_f1(stored.labels, scores[0], "per_class"))
+    options = {"rates": runs[1].training_rates, "strength": 5.0}
+    assert row["other"] == pytest.approx(held_out_f1(stored.labels, scores[1], "shrink", **options))
+    optimistic = f1_score(stored.labels, scores[0] >= runs[0].thresholds(), average="macro")
+    assert row["first"] < optimistic
+    assert (
+        "Held out: each image at thresholds that the other 4 of 5 parts chose, because 30 of these"
+        in capsys.readouterr().out
+    )
+    # Nobody knows which images a person looked at.
+    content = json.loads((dirs[1] / "thresholds.json").read_text(encoding="utf-8"))
+    content["thresholds"]["Golgi"] = 0.123
+    (dirs[1] / "thresholds.json").write_text(json.dumps(content), encoding="utf-8")
+    assert set(compared(dirs[:1], dirs[1:])["figures"]) == {"none", "0.5"}
+
+
+@pytest.mark.parametrize("damage", [{"method": "best"}, {"strength": "much"}, {"costs_csv": 3}, None])
+def test_damaged_notes_of_how_thresholds_were_chosen_leave_the_figures_at_half(tmp_path, damage):
+    dirs = make(tmp_path / "a", 0), make(tmp_path / "b", 0)
+    for each in dirs:
+        thresholds.main(thresholds.Config(run_dirs=(each,), repetitions=0))
+    content = json.loads((dirs[1] / "thresholds.json").read_text(encoding="utf-8"))
+    content["config"] = damage and content["config"] | damage
+    (dirs[1] / "thresholds.json").write_text(json.dumps(content), encoding="utf-8")
+    assert set(compared(dirs[:1], dirs[1:])["figures"]) == {"none", "0.5"}
+
+
+def test_folds_without_test_rows_are_compared_at_thresholds_that_no_own_label_chose(tmp_path, capsys):
+    """Their test images chose the thresholds, as val images of other folds."""
+    dirs = tuple(make(tmp_path / f"fold{number}", number) for number in range(FOLDS))
+    other = make(tmp_path / "other", 0)
+    thresholds.main(thresholds.Config(run_dirs=dirs, repetitions=0))
+    thresholds.main(thresholds.Config(run_dirs=(other,), repetitions=0))
+    found = compared(dirs, (other,), compare_on="test")
+    assert set(found["figures"]) == {"none", "0.5", "held_out"} and found["chosen"] == found["images"] == 30
+    assert "because 30 of these images also chose the tuned thresholds." in capsys.readouterr().out
+    # Fixed thresholds were chosen by no image.
+    thresholds.main(thresholds.Config(run_dirs=dirs, method="fixed", fixed_threshold=0.4))
+    found = compared(dirs, (other,), compare_on="test")
+    assert set(found["figures"]) == {"none", "0.5", "tuned"} and found["chosen"] == 0
 
 
 def test_a_fixed_threshold_was_chosen_by_no_image(tmp_path, capsys):
@@ -165,14 +235,16 @@ def test_costs_of_nothing_leave_thresholds_that_can_be_kept(tmp_path):
     assert np.isfinite(run_folder.open_run(run).thresholds()).all()
 
 
-def test_a_run_beside_it_with_broken_scores_is_refused(tmp_path):
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_run_beside_it_with_broken_scores_is_refused(tmp_path, split):
     run, other = (make(tmp_path / name, 0) for name in ("run", "other"))
-    stored = run_folder.open_run(other).scores("test")
+    thresholds.main(thresholds.Config(run_dirs=(other,), repetitions=0))
+    stored = run_folder.open_run(other).scores(split)
     for value, said in ((np.nan, "nan|probabilities"), (1.5, "probabilities from 0 to 1")):
         stored.scores[3] = value
-        run_folder.write_scores(other, "test", stored.ids, stored.scores, stored.labels)
-        with pytest.raises(InputError, match=rf"other, test scores: .*({said}).*train the run again"):
-            judged((run,), compare_with=(other,))
+        run_folder.write_scores(other, split, stored.ids, stored.scores, stored.labels)
+        with pytest.raises(InputError, match=rf"other, {split} scores: .*({said}).*train the run again"):
+            judged((run,), compare_with=(other,), compare_on=split)
 
 
 def test_unfinished_runs_are_refused_by_every_script(tmp_path):

@@ -93,8 +93,21 @@ def across_folds(
     return _joined([_judged(chosen_on, judged, choose, predict, classes)], len(choose))
 
 
-def _judged(chosen_on, judged, choose, predict, classes):
-    """Thresholds (F, M), the three figures, and the counts of all M, of one division into folds."""
+def held_out_predictions(
+    labels: np.ndarray, scores: np.ndarray, fold: np.ndarray, choose: Choose, predict: Predict
+) -> np.ndarray:
+    """Return predictions (N, M) bool, those of each fold at thresholds that the rows of the other folds chose.
+
+    Args:
+        labels, scores, choose, predict: as for `cross_fitted`.
+        fold: (N,) int64 from 0 to F − 1.
+    """
+    rows = labels, scores, fold
+    return _predicted(rows, rows, [choose] * (int(fold.max()) + 1), predict)[1]
+
+
+def _predicted(chosen_on, judged, choose, predict):
+    """Thresholds (F, M) and predictions (N, M), of one division into folds."""
     labels, scores, fold = judged
     predicted = np.zeros(labels.shape, dtype=bool)
     thresholds = []
@@ -102,6 +115,13 @@ def _judged(chosen_on, judged, choose, predict, classes):
         others, held_out = chosen_on[2] != number, fold == number
         thresholds.append(chosen(chosen_on[0][others], chosen_on[1][others]))
         predicted[held_out] = predict(scores[held_out], thresholds[-1])
+    return thresholds, predicted
+
+
+def _judged(chosen_on, judged, choose, predict, classes):
+    """Thresholds (F, M), the three figures, and the counts of all M, of one division into folds."""
+    labels = judged[0]
+    thresholds, predicted = _predicted(chosen_on, judged, choose, predict)
     truth, own = labels[:, :classes], predicted[:, :classes]
     figures = metrics.macro_f1(truth, own), metrics.micro_f1(truth, own), metrics.subset_accuracy(truth, own)
     return thresholds, figures, metrics.confusion(labels, predicted)

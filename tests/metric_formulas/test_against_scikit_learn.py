@@ -108,6 +108,10 @@ def test_a_thousand_matrices_in_all(shape):
     expected, by_class = scikit_learns([(labels, chosen) for labels, _, chosen in made])
     expected |= dict(zip(("mAP", "AUC"), np.nanmean(ranked, axis=1).T, strict=True))
     expected["ECE"] = [calibration_error(labels, scores) for labels, scores, _ in made]
+    expected["class_ECE"] = [
+        np.nanmean([calibration_error(*column) for column in zip(labels.T, scores.T, strict=True)])
+        for labels, scores, _ in made
+    ]
     parts = [judging.Part(labels, scores, {"tuned": chosen}, None) for labels, scores, chosen in made]
     found = [judging.figures(part)["tuned"] for part in parts]
     assert set(found[0]) == set(expected) == set(judging.NAMES)
