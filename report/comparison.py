@@ -67,7 +67,8 @@ def compare(
     Returns:
         A dict for each other recipe, or for each other run if there is one recipe: "run" and "first" (the names of the
         other side and of the first), "place" (of the other), "split", "images" (how many are common), "warnings" (of
-        images whose files have other bytes in another run), "drawn" (images or groups), "seeds" (the runs of each side, if the intervals cover seeds, else None), "same_recipe", "chosen"
+        images whose files have other bytes in another run), "drawn" (images or groups), "seeds" (the runs of each side,
+        if the intervals cover seeds, else None), "same_recipe", "chosen"
         (images that had a say in thresholds), and "figures": choice → name → "first", "other", "difference" (first −
         other), "interval" of the difference, "better" (the share of draws in which the first is above the other, an
         even draw counting half), and "seed_deviation". The choices are `NO_THRESHOLD`, "0.5", and "tuned", or
@@ -164,10 +165,10 @@ def _other_bytes(head: Compared, each: Compared) -> list[str]:
     """Return a warning of common images whose files have other bytes in the two runs, if there are any."""
     if head.stored.hashes is None or each.stored.hashes is None:
         return []
-    known = dict(zip(head.stored.ids, head.stored.hashes, strict=True))
+    other = dict(zip(each.stored.ids, each.stored.hashes, strict=True))
     names = [
-        name for name, digest in zip(each.stored.ids, each.stored.hashes, strict=True)
-        if digest and known.get(name, "") not in ("", digest)
+        name for name, digest in zip(head.stored.ids, head.stored.hashes, strict=True)
+        if digest and other.get(name, "") not in ("", digest)
     ]  # fmt: skip
     called = each.run.place if each.run.name == head.run.name else each.run.name
     text = (
