@@ -29,8 +29,8 @@ test: $(VENV)/installed-dev
 
 # What depends most on the Python, on another one and in an environment of its own: make test-other PYTHON=python3.13
 OTHER = .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-OTHER_TESTS := tests/data/test_folder_writer.py tests/data/test_parallel.py tests/data/test_cache.py \
-	tests/data/test_bucket_cache.py tests/test_preprocess.py tests/training/test_checkpoint.py \
+OTHER_TESTS := tests/data/cache/test_folder_writer.py tests/common/test_parallel.py tests/data/cache/test_cache.py \
+	tests/data/cache/test_bucket_cache.py tests/test_preprocess.py tests/training/test_checkpoint.py \
 	'tests/test_augment.py::test_each_method_makes_a_set[balance]' \
 	tests/test_scripts.py::test_the_pipeline_runs_in_sequence \
 	tests/test_export.py::test_onnx_runtime_gives_the_models_probabilities

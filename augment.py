@@ -55,7 +55,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    from data.cluster import cluster
+    from common.cluster import cluster
 
     with cluster(config.scheduler, [config.cache_dir], config.cache_dir):
         make_set(config)
@@ -64,11 +64,11 @@ def main(config: Config) -> None:
 def make_set(config: Config) -> None:
     import time
 
-    from data import augmented
-    from data import cache as caches
-    from data.augmented_plan import effect, in_other_sets
-    from data.augmented_writer import AugmentedWriter
-    from data.faults import InputError
+    from common.errors import InputError
+    from data.augmentation import augmented_set
+    from data.augmentation.plan import effect, in_other_sets
+    from data.augmentation.writer import AugmentedWriter
+    from data.cache import cache as caches
 
     start = time.monotonic()
     cache = caches.open_cache(config.cache_dir)
@@ -78,7 +78,7 @@ def make_set(config: Config) -> None:
             "train.py --operations and --sampling do the same on the fly"
         )
     tag = checked_tag(config)
-    directory = augmented.augmented_dir(config.cache_dir, tag)
+    directory = augmented_set.augmented_dir(config.cache_dir, tag)
     writer = AugmentedWriter(directory, config.overwrite or config.plan_only)
     plan, rows, words = planned(config, cache, writer)
     found = effect(cache, rows, plan)
@@ -99,7 +99,7 @@ def make_set(config: Config) -> None:
         draw_counts(cache, found, writer.content / "class_counts_augmented.png")
         draw_preview(cache, plan, writer.content / "preview.png")
         writer.finish(cache, plan.images, plan.labels, {"effect": found.figures, **record})
-    augmented.open_augmented(cache, tag)
+    augmented_set.open_augmented(cache, tag)
     print(f"Wrote {directory}: {len(plan.images):,} images in {time.monotonic() - start:.0f} s;")
     print("look at its preview.png and class_counts_augmented.png before training")
     header.next_command("train.py", cache_dir=config.cache_dir, augmented=tag, sampling="all")
@@ -107,7 +107,7 @@ def make_set(config: Config) -> None:
 
 def checked_tag(config: Config) -> str:
     """The set's name, which becomes a folder's and an option's value."""
-    from data.faults import InputError
+    from common.errors import InputError
 
     tag = config.tag or config.method
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", tag):
@@ -123,10 +123,10 @@ def planned(config: Config, cache: Any, writer: Any) -> tuple[Any, Any, str]:
 
     import numpy as np
 
-    from data import augmented_plan
-    from data.augmentation import Ranges
-    from data.balance import label_density, plan_copies
-    from data.faults import InputError
+    from common.errors import InputError
+    from data.augmentation import plan as augmented_plan
+    from data.augmentation.balance import label_density, plan_copies
+    from data.augmentation.operations import Ranges
 
     ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
     rows = cache.rows("train")
@@ -174,8 +174,8 @@ def show(cache: Any, plan: Any, found: Any) -> None:
     """Print the counts of each class before and after, and what became of the imbalance."""
     import numpy as np
 
-    from data.augmented_plan import repeated
-    from data.balance import imbalance_ratios
+    from data.augmentation.balance import imbalance_ratios
+    from data.augmentation.plan import repeated
     from report import tables
 
     before, added = found.before, found.added
@@ -233,8 +233,8 @@ def draw_preview(cache: Any, plan: Any, path: Path) -> None:
     """A contact sheet of new images, evenly from all of them."""
     import numpy as np
 
-    from data.findings import label_names
-    from data.new_image import make, new_id
+    from data.augmentation.new_image import make, new_id
+    from data.splits.findings import label_names
     from report.dataset_plots import draw_preview
 
     chosen = np.unique(np.linspace(0, len(plan.images) - 1, PREVIEWED).round().astype(int)) if plan.images else []

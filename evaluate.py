@@ -15,7 +15,7 @@ import header
 from header import NonNegativeInt, Seed
 
 if TYPE_CHECKING:
-    from report.evaluation import Evaluation
+    from evaluation.evaluation import Evaluation
     from run_folder import Run
 
 
@@ -34,14 +34,15 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import joined_runs
     import run_folder
     import thresholds
-    from data.files import write_text
-    from decision import decided
-    from report import charts, class_tables, comparison, evaluation, gallery, overlays, page
+    from common.files import write_text
+    from evaluation import evaluation
+    from evaluation.decision import decided
+    from report import charts, class_tables, gallery, overlays, page
+    from run_folder import comparison, ensemble
 
-    run = joined_runs.open_runs(config.run_dirs)
+    run = ensemble.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
     holder = run.elsewhere(config.thresholds_dir)
@@ -82,11 +83,11 @@ def threshold_choices(holder: "Run", thresholds_dir: Path | None) -> dict[str, A
 
 def sentences(found: "Evaluation") -> list[str]:
     """What the figures say, for someone who reads nothing else."""
-    from report import comparison_words, judging, page, threshold_words
+    from report import comparison_tables, figure_tables, page, threshold_words
 
     told = [
-        *judging.words(found.split, found.figures, found.more),
-        *comparison_words.messages(found.comparisons),
+        *figure_tables.words(found.split, found.figures, found.more),
+        *comparison_tables.messages(found.comparisons),
     ]
     classes = len(found.rows["0.5"])
     said = page.sentences(found.split, found.figures, classes, found.run.warnings, found.tuned_on, told)
@@ -99,14 +100,14 @@ def sentences(found: "Evaluation") -> list[str]:
 
 def show(found: "Evaluation", said: list[str]) -> None:
     """Print the tables and the sentences."""
-    from report import class_tables, comparison_words, judging, levels, reliability
+    from report import class_tables, comparison_tables, figure_tables, level_tables, reliability
 
     show_summary(found.run, found.figures)
-    judging.show(found.split, found.figures, found.more)
+    figure_tables.show(found.split, found.figures, found.more)
     class_tables.show(found.split, found.rows)
-    comparison_words.show(found.run, found.comparisons)
+    comparison_tables.show(found.run, found.comparisons)
     if found.by_level:
-        levels.show(found.split, found.by_level[found.split], {row["class"] for row in found.rows["0.5"]})
+        level_tables.show(found.split, found.by_level[found.split], {row["class"] for row in found.rows["0.5"]})
     print("\n".join(said))
     print(reliability.reading(found.part.calibration, found.split, found.run.class_names))
 
@@ -114,7 +115,7 @@ def show(found: "Evaluation", said: list[str]) -> None:
 def show_summary(run: "Run", figures: dict) -> None:
     """Print a row a split, each figure at 0.5 and, beside it, at the tuned thresholds."""
     from report import tables
-    from report.page import number
+    from report.formatting import number
 
     choices = list(next(iter(figures.values())))
     names = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset\naccuracy"}
@@ -139,8 +140,8 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
     Args:
         made: `header.record`.
     """
-    from data.files import write_json
-    from decision import decided
+    from common.files import write_json
+    from evaluation.decision import decided
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

@@ -35,8 +35,8 @@ class Config:
 def main(config: Config) -> None:
     import models
     import run_folder
-    from data.faults import InputError
-    from data.views import Views
+    from common.errors import InputError
+    from data.batches.test_time_augmentation import Views
 
     if len(config.run_dirs) != 1:
         raise InputError(f"run_dirs holds {len(config.run_dirs)} runs, but one run is exported at a time")
@@ -119,8 +119,8 @@ def write_onnx(model: "keras.Model", described: dict[str, Any], path: Path) -> s
     """
     import json
 
-    from data.faults import InputError
-    from data.files import written_aside
+    from common.errors import InputError
+    from common.files import written_aside
 
     size = 4 * model.count_params()
     if size > LARGEST_ONNX:
@@ -149,7 +149,7 @@ def converted(model: "keras.Model", path: Path) -> None:
 
     import keras
 
-    from data.faults import InputError
+    from common.errors import InputError
 
     signature = [keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")]
     converter = logging.getLogger("tf2onnx")
@@ -171,7 +171,7 @@ def refuse_unknown_operations(graph: Any) -> None:
     """The converter leaves an operation that it does not know under TensorFlow's name, and no runtime takes that."""
     import onnx
 
-    from data.faults import InputError
+    from common.errors import InputError
 
     known = {(schema.domain, schema.name) for schema in onnx.defs.get_all_schemas()}
     strange = sorted({node.op_type for node in graph.graph.node if (node.domain, node.op_type) not in known})
@@ -210,8 +210,8 @@ def write_saved_model(model: "keras.Model", described: dict[str, Any], path: Pat
 
     import keras
 
-    from data.faults import InputError
-    from data.files import partial_dir, write_json
+    from common.errors import InputError
+    from common.files import partial_dir, write_json
 
     partial = partial_dir(path)
     shutil.rmtree(partial, ignore_errors=True)
@@ -252,7 +252,7 @@ def agreement(
     """
     import numpy as np
 
-    from data.faults import InputError
+    from common.errors import InputError
 
     if run is None:
         return f"not checked, as {runtime} is not installed here: pip install {runtime.lower().replace(' ', '')}"

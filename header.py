@@ -13,7 +13,7 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from data.faults import InputError
+from common.errors import InputError
 
 PACKAGES = (
     "keras", "tensorflow", "jax", "numpy", "pandas", "pillow", "tifffile", "imagecodecs", "opencv-python-headless",

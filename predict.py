@@ -18,10 +18,10 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
-    from data.images import ImageFiles
-    from decision import Decision
-    from predictor import Predictor
+    from data.images.image_files import ImageFiles
+    from evaluation.decision import Decision
     from run_folder import Run
+    from run_folder.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Config:
 def main(config: Config) -> None:
     import dataclasses
 
-    import joined_runs
-    from data import unlabelled
-    from data.channels import brief
-    from data.faults import listing
-    from data.files import write_json, write_text
-    from metric_formulas import smoothing
+    from common.errors import listing
+    from common.files import write_json, write_text
+    from data.images import prediction_inputs
+    from data.images.channels import brief
+    from evaluation import smoothing
+    from run_folder import ensemble
 
-    run = joined_runs.open_runs(config.run_dirs)
+    run = ensemble.open_runs(config.run_dirs)
     preparation = run.checked_preparation()
     # Before the output, as a mistyped folder should not be hidden by predictions of another one.
-    ids, paths = unlabelled.chosen_images(config.image_dir, config.sample_file, preparation)
+    ids, paths = prediction_inputs.chosen_images(config.image_dir, config.sample_file, preparation)
     output_csv = checked_output(config, run.directory)
     decision, thresholds_file = chosen_thresholds(config, run)
     rates = run.class_rates(config.class_rates)
@@ -62,17 +62,17 @@ def main(config: Config) -> None:
         decision = dataclasses.replace(decision, thresholds=smoothing.without_smoothing(decision.thresholds, rates[2]))
 
     # TensorFlow takes seconds to load, so what is above comes without it.
-    import predictor as predictors
     from report import prediction_page
+    from run_folder import predictor as predictors
     from training.devices import jit_compile
 
     predictor = predictors.Predictor(run)  # before the images are read, which may take far longer
     for model in predictor.models:
         model.compile(jit_compile=jit_compile("auto"))
-    workers = unlabelled.worker_count(config.workers)
+    workers = prediction_inputs.worker_count(config.workers)
     if config.on_bad_image == "stop":
         for each in predictor.preparations:
-            unlabelled.refuse(paths, unlabelled.damaged_headers(paths, each, workers))
+            prediction_inputs.refuse(paths, prediction_inputs.damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
     more = [*predictor.words(), *([] if rates is None else rate_words(config, rates))]
@@ -80,14 +80,17 @@ def main(config: Config) -> None:
         print(text)
     if rates is not None and (named := run.losses - {"bce"}):
         print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
-    batches = unlabelled.decoded(paths, predictor.preparations, config.batch_size, workers)
+    batches = prediction_inputs.decoded(paths, predictor.preparations, config.batch_size, workers)
     seen = prediction_page.Seen(run, decision, predictor.preparations[0]) if config.page else None
     bad = write_predictions(config, run, output_csv, ids, paths, decision, predictor, batches, rates, seen)
     skipped = {brief(paths[position]): reason for position, reason in bad.items()}
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
         print(
-            listing(f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:", unlabelled.lines_of(skipped))
+            listing(
+                f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:",
+                prediction_inputs.lines_of(skipped),
+            )
         )
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source}
@@ -103,7 +106,7 @@ def main(config: Config) -> None:
 
 def checked_output(config: Config, run_dir: Path) -> Path:
     """Where the predictions go."""
-    from data.faults import InputError
+    from common.errors import InputError
 
     output_csv = config.output_csv or run_dir / "predictions.csv"
     if output_csv.suffix.lower() != ".csv":
@@ -127,7 +130,7 @@ def page_path(output_csv: Path) -> Path:
 def chosen_thresholds(config: Config, run: "Run") -> tuple["Decision", Path | None]:
     """The decision and the file that its thresholds come from, or that at 0.5 and None."""
     import run_folder
-    from decision import Decision
+    from evaluation.decision import Decision
 
     holder = run.elsewhere(config.thresholds_dir)
     if config.thresholds_dir or holder.has_thresholds:
@@ -167,11 +170,11 @@ def write_predictions(
     import csv
     from contextlib import closing
 
-    from data import unlabelled
-    from data.channels import brief
-    from data.faults import InputError
-    from data.files import written_aside
-    from data.parallel import shown
+    from common.errors import InputError
+    from common.files import written_aside
+    from common.parallel import shown
+    from data.images import prediction_inputs
+    from data.images.channels import brief
 
     table = config.format == "table"
     above = ["parents"] if run.tree else []
@@ -196,7 +199,7 @@ def write_predictions(
                     elif config.sample_file is not None:
                         writer.writerow([ids[position]] + [""] * (len(columns) - 1))
         if config.on_bad_image == "stop":
-            unlabelled.refuse(paths, bad)
+            prediction_inputs.refuse(paths, bad)
         if len(bad) == len(ids):
             raise InputError(f"none of the {len(ids):,} images can be decoded; {brief(paths[0])} {bad[0]}")
     return bad
@@ -206,7 +209,7 @@ def scored(
     predictor: "Predictor", batch: dict[int, "list[np.ndarray] | str"], batch_size: int, rates: Any
 ) -> dict[int, "np.ndarray"]:
     """The probabilities (K,) of each image of a batch that could be decoded, corrected for `rates` if there are any."""
-    import metrics
+    from evaluation import metrics
 
     good = {position: image for position, image in batch.items() if not isinstance(image, str)}
     if not good:
@@ -217,7 +220,7 @@ def scored(
 
 def cells(scores: "np.ndarray", decision: "Decision | np.ndarray", run: "Run", table: bool) -> list[str]:
     """An image's predicted class ids and, in a table, their names, what a tree has above them, and all scores (K,)."""
-    from report import levels
+    from evaluation import levels
 
     chosen = levels.predictions(run.tree, scores[None], decision)[0].nonzero()[0].tolist()
     classes = [index for index in chosen if not run.tree or index < run.tree.classes]

@@ -53,7 +53,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    from data.cluster import cluster
+    from common.cluster import cluster
 
     with cluster(config.scheduler, [*config.image_dir, *config.labels_csv], config.cache_dir):
         make_cache(config)
@@ -62,15 +62,16 @@ def main(config: Config) -> None:
 def make_cache(config: Config) -> None:
     import time
 
-    from data.cache_writer import CacheWriter
-    from data.earlier import Earlier
-    from data.survey import check_decoding, fingerprint, index_rows
+    from data.cache.cache import open_cache
+    from data.cache.cache_writer import CacheWriter, fingerprint, index_rows
+    from data.splits.earlier_cache import Earlier
+    from data.splits.survey import check_decoding
     from report.dataset_pictures import draw
 
     check_config(config)
     start = time.monotonic()
     writer = None if config.check_only else CacheWriter(config.cache_dir, config.overwrite)
-    earlier = Earlier(config.keep_split_from) if config.keep_split_from else None
+    earlier = Earlier(open_cache(config.keep_split_from)) if config.keep_split_from else None
     collection, preparation = read_collection(config, earlier)
     bucket = preparation.bucket_of(collection.sizes)
     division = divided(config, collection, earlier)
@@ -121,7 +122,7 @@ def after_decoding(
 
     Thumbnails are asked for only where they are compared, as those of all images take much memory.
     """
-    from data.findings import near_words
+    from data.splits.findings import near_words
 
     skipped = report_bad(config, collection, reasons)
     if config.near_duplicates == "join":
@@ -138,9 +139,9 @@ def after_decoding(
 
 
 def check_config(config: Config) -> None:
-    from data.channels import channel_faults
-    from data.faults import InputError
-    from data.white_level import setting_fault
+    from common.errors import InputError
+    from data.images.channels import channel_faults
+    from data.images.white_level import setting_fault
 
     faults = channel_faults(config.channels, config.channel_pattern, config.axes)
     if fault := setting_fault(config.white_level):
@@ -166,11 +167,11 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     """Labels and image headers, every fault of the two raised at once; and how these images become pixels."""
     from dataclasses import fields
 
-    from data.images import NoImage, Preparation
-    from data.preparation import with_buckets
-    from data.reading import Reading, read_sources
-    from data.survey import survey
-    from data.white_level import settled
+    from data.images.image_files import NoImage
+    from data.images.preparation import Preparation, with_buckets
+    from data.images.white_level import settled
+    from data.labels.reading import Reading, read_sources
+    from data.splits.survey import survey
 
     reading = Reading(**{field.name: getattr(config, field.name) for field in fields(Reading)})
     table, images, separate = read_sources(config.image_dir, config.labels_csv, reading)
@@ -205,8 +206,8 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
 
 def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
     """The split and folds; a split given or kept that parts what belongs together is refused or named."""
-    from data.faults import Faults, InputError, listing
-    from data.survey import divide, leaks
+    from common.errors import Faults, InputError, listing
+    from data.splits.survey import divide, leaks
 
     faults = Faults()
     fractions = (config.val_fraction, config.test_fraction)
@@ -224,7 +225,7 @@ def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
 
 
 def show_findings(collection: Any) -> None:
-    from data.findings import finding_warnings, overview
+    from data.splits.findings import finding_warnings, overview
 
     found = collection.table, collection.hashes, collection.infos
     print("Found")
@@ -236,7 +237,7 @@ def show_findings(collection: Any) -> None:
 
 
 def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
-    from data.findings import division_tables, division_warnings
+    from data.splits.findings import division_tables, division_warnings
     from report import tables
 
     table = collection.table
@@ -255,8 +256,8 @@ def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
 
 def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:
     """The rows of images that cannot be decoded, named; raises unless they are to be left out."""
-    from data.faults import InputError, listing
-    from data.survey import bad_rows
+    from common.errors import InputError, listing
+    from data.splits.survey import bad_rows
 
     bad = bad_rows(collection, reasons)
     if not bad:
@@ -273,8 +274,8 @@ def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict
 
 
 def describe(config: Config, collection: Any, preparation: Any, division: Any) -> dict[str, Any]:
-    from data.findings import giveaway_texts
-    from data.splits import check_given_split
+    from data.splits.findings import giveaway_texts
+    from data.splits.splits import check_given_split
 
     return {
         "class_names": collection.table.class_names,

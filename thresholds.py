@@ -16,9 +16,9 @@ from header import Bounds, Fraction, NonNegativeInt, PositiveFloat, Seed
 if TYPE_CHECKING:
     import numpy as np
 
-    from decision import Decision
+    from evaluation.decision import Decision
     from run_folder import Run, Scores
-    from threshold_formulas.honest import Honest
+    from thresholding.held_out import Honest
 
 Method = Literal["shrink", "per_class", "global", "cross_fit", "rate_match", "fixed"]
 Objective = Literal["macro_f1", "micro_f1", "micro_macro", "subset_accuracy", "expected_cost"]
@@ -51,14 +51,14 @@ class Config:
 
 
 def main(config: Config) -> None:
-    import joined_runs
-    from data.faults import InputError
-    from decision import Decision
+    from common.errors import InputError
+    from evaluation.decision import Decision
     from report import threshold_curves, threshold_words
-    from threshold_formulas import over_tree
+    from run_folder import ensemble
+    from thresholding import over_tree
 
     check_choices(config)
-    run = joined_runs.open_runs(config.run_dirs)
+    run = ensemble.open_runs(config.run_dirs)
     folder = writable_folder(config, run)
     earlier = folder.has_thresholds
     for text in run.words():
@@ -102,7 +102,7 @@ def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", *
     Args:
         labels: (N, K) uint8 with 0, 1, or 255 for unknown, which is left out.
         scores: (N, K) floating; for all methods but "per_class", "global" and "fixed" probabilities.
-        method: one of `METHODS`; the functions are in threshold_formulas/methods.py.
+        method: one of `METHODS`; the functions are in thresholding/methods.py.
         options: the further arguments of that method's function, such as `objective`, one of `OBJECTIVES`.
 
     Returns:
@@ -111,15 +111,15 @@ def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", *
     Raises:
         ValueError: an unknown method or objective, shapes that differ, or a score that is nan.
     """
-    from threshold_formulas import methods
+    from thresholding import methods
 
     return methods.fit(labels, scores, method, **options)
 
 
 def check_choices(config: Config) -> None:
     """Refuse settings that would have no effect."""
-    from data.faults import InputError
-    from threshold_formulas.methods import TUNES_NOTHING
+    from common.errors import InputError
+    from thresholding.methods import TUNES_NOTHING
 
     for option, method in OF_METHODS.items():
         # The header's own value is no request.
@@ -139,7 +139,7 @@ def check_choices(config: Config) -> None:
 def writable_folder(config: Config, run: "Run") -> "Run":
     """The run with the folder that thresholds.json goes to: what this script wrote, it can write again."""
     import run_folder
-    from data.faults import InputError
+    from common.errors import InputError
 
     folder = run.elsewhere(config.output_dir)
     path = folder.directory / run_folder.THRESHOLDS
@@ -155,8 +155,8 @@ def writable_folder(config: Config, run: "Run") -> "Run":
 
 def method_options(config: Config, run: "Run") -> dict[str, Any]:
     """The further arguments of the method's function; arrays hold a number a class."""
-    from data.class_values import read_class_values
-    from threshold_formulas.methods import TUNES_NOTHING
+    from data.tables.class_values import read_class_values
+    from thresholding.methods import TUNES_NOTHING
 
     if config.method == "fixed":
         return {"threshold": config.fixed_threshold}
@@ -184,10 +184,10 @@ def recorded_chooser(holder: "Run", run: "Run") -> Any:
         holder: the run with the folder of its thresholds. run: the one whose rates in training the method may use.
 
     Returns:
-        A `threshold_formulas.honest.Choose`; None if thresholds.json was edited by hand or its config is damaged.
+        A `thresholding.held_out.Choose`; None if thresholds.json was edited by hand or its config is damaged.
     """
-    from data.faults import InputError
-    from threshold_formulas import over_tree
+    from common.errors import InputError
+    from thresholding import over_tree
 
     if holder.thresholds_edited:
         return None
@@ -204,15 +204,15 @@ def recorded_chooser(holder: "Run", run: "Run") -> Any:
 
 def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "Honest | None":
     """The figures of the method on rows that did not choose its thresholds; None where it chooses none."""
-    from metric_formulas.bootstrap import group_units
-    from threshold_formulas import honest
+    from evaluation.bootstrap import group_units
+    from thresholding import held_out
 
     units = None if scored.groups is None else group_units(scored.groups)
     count = len(scored.labels) if units is None else int(units.max()) + 1
     if config.method == "fixed" or not config.repetitions or count < 2:
         return None
     how = {"folds": config.honest_folds, "repetitions": config.repetitions, "seed": config.seed, "units": units}
-    return honest.cross_fitted(scored.labels, scored.scores, choose, predictor(config, run), classes_of(run), **how)
+    return held_out.cross_fitted(scored.labels, scored.scores, choose, predictor(config, run), classes_of(run), **how)
 
 
 def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[str, Any]) -> "Honest | None":
@@ -220,7 +220,7 @@ def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[s
     of the other folds chose, with the rates of the images that its own runs trained on; None where there are none."""
     import numpy as np
 
-    from threshold_formulas import honest, over_tree
+    from thresholding import held_out, over_tree
 
     folds = run.test_folds()
     if config.method == "fixed" or len(folds) < 2:
@@ -234,12 +234,12 @@ def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[s
         over_tree.chooser(config.method, options | ({"rates": fold.rates} if "rates" in options else {}), run.tree)
         for fold in folds
     ]
-    return honest.across_folds(*given, choose, predictor(config, run), classes_of(run))
+    return held_out.across_folds(*given, choose, predictor(config, run), classes_of(run))
 
 
 def predictor(config: Config, run: "Run") -> Any:
     """What is made of scores and thresholds where the method is judged."""
-    from decision import Decision
+    from evaluation.decision import Decision
 
     return lambda scores, thresholds: Decision(thresholds, config.at_least_one).predictions(scores, run.tree)
 
@@ -251,7 +251,7 @@ def classes_of(run: "Run") -> int:
 
 def in_sample(run: "Run", scored: "Scores", decision: "Decision") -> dict[str, Any]:
     """`metrics.summary` of the classes on the rows that chose the thresholds, at 0.5 and at these."""
-    from report import levels
+    from evaluation import levels
 
     choices = {"at_0.5": 0.5, "tuned": decision}
     return {name: levels.class_summary(run.tree, scored.labels, scored.scores, cuts) for name, cuts in choices.items()}

@@ -125,10 +125,10 @@ class Config:
 
 
 def main(config: Config) -> None:
-    from training import distribution, memory, resuming
+    from training import distribution, memory, resume
 
     memory.keep_freed_memory()
-    with distribution.joined(config) as own, resuming.session(own) as session:
+    with distribution.joined(config) as own, resume.session(own) as session:
         if session.finished:
             print(f"{config.run_dir} is finished, so nothing is left to go on with")
         else:
@@ -150,11 +150,11 @@ def train(config: Config, session) -> None:
     import run_folder
     from loss_formulas.smoothing import smoothed
     from models.scaling import scaling_of
-    from training import any_size, devices, loss_setup, phases, priors, resuming, start_from
-    from training.fused import fused_normalization
+    from training import devices, loss_setup, multi_scale, priors, resume, stages, start_from
+    from training.fused_normalization import fused_normalization
     from training.optimizers import optimizer_words, resolved
 
-    phases.check(config, cache)
+    stages.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
@@ -168,11 +168,11 @@ def train(config: Config, session) -> None:
 
     print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
     for text in [
-        *said, *inputs.words(), *any_size.words(config, cache), *phases.words(config, cache, inputs.shows_again),
+        *said, *inputs.words(), *multi_scale.words(config, cache), *stages.words(config, cache, inputs.shows_again),
         *devices.words(config), *optimizer_words(config), *loss_setup.words(config),
     ]:  # fmt: skip
         print(text)
-    show_cost(config, model, any_size.largest_shape(config, cache))
+    show_cost(config, model, multi_scale.largest_shape(config, cache))
     if earlier:
         print(start_from.take_over(model, earlier, cache.class_names))
     elif config.prior_bias:
@@ -185,10 +185,10 @@ def train(config: Config, session) -> None:
     described = {"cache": cache.meta, "scaling": scaling_of(model), "shown_rates": shown, "warnings": warnings}
     # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
     described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
-    described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads, "soft_labels": inputs.soft}
+    described |= {"inputs": resume.inputs_of(config, cache), "threads": threads, "soft_labels": inputs.soft}
     session.begin({**header.record(config), **described}, earlier and earlier.trained_on())
     with fused_normalization(model):
-        fitted = phases.fit(config, cache, rows, inputs, model, loss, session.state)
+        fitted = stages.fit(config, cache, rows, inputs, model, loss, session.state)
     show_curves(config, fitted.history)
     leave_run(config, rows, model, fitted)
 
@@ -199,7 +199,7 @@ def leave_run(config: Config, rows: dict, model, fitted) -> None:
     import run_folder
     from training import devices, distribution, fitting
     from training.checkpoint import Checkpoints
-    from training.fused import fused_normalization
+    from training.fused_normalization import fused_normalization
 
     scored = models.in_float32(fitted.model)
     if scored is not fitted.model:
@@ -216,11 +216,11 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
     """The model of logits and its loss; `standard` is the mean and standard deviation a channel that it scales by."""
     import losses
     import models
-    from data.faults import InputError
-    from data.hierarchy import tree_of
+    from common.errors import InputError
+    from data.labels.hierarchy import tree_of
     from loss_formulas.by_level import LevelLoss
     from loss_formulas.smoothing import Smoothed
-    from training import any_size, loss_setup
+    from training import loss_setup, multi_scale
 
     strange = models.strange_options(config.model, config.extractor, vars(config))
     for name, others in strange.items():
@@ -242,7 +242,7 @@ def built(config: Config, cache, inputs, standard: dict) -> tuple:
         options = {name: getattr(config, name) for name in names if name not in given}
         if config.start_from and "weights" in options:
             options["weights"] = "none"  # the earlier run's weights and their scaling replace those of any file
-        shape = any_size.input_shape(config, cache, options)
+        shape = multi_scale.input_shape(config, cache, options)
         return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
     except ValueError as error:
         raise InputError(str(error)) from None
@@ -253,7 +253,7 @@ def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
     import keras
 
     import models
-    from data.faults import InputError
+    from common.errors import InputError
     from models.cost import cost
     from training import devices, memory
 

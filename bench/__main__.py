@@ -49,7 +49,7 @@ def main(config: Config) -> None:
         SystemExit: one has failed.
     """
     from bench import gpu
-    from data.faults import InputError
+    from common.errors import InputError
 
     if unknown := [name for name in config.only if name not in BENCHES]:
         raise InputError(f"only = {', '.join(unknown)}: no such bench; there are {', '.join(BENCHES)}")

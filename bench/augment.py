@@ -64,7 +64,7 @@ BARE = {OURS["linear"]: LINEAR, OURS["cubic"]: CUBIC}
 
 
 def ours(images, seed):
-    from data.augmentation import Ranges, apply, draw
+    from data.augmentation.operations import Ranges, apply, draw
 
     def work(ranges):
         for number, image in enumerate(images):

@@ -22,9 +22,9 @@ def main(config: Config) -> None:
 
     import numpy as np
 
-    from data import balance
-    from data.faults import Faults
-    from data.labels import read_labels
+    from common.errors import Faults
+    from data.augmentation import balance
+    from data.labels.labels import read_labels
     from report import tables
 
     faults = Faults()
@@ -53,7 +53,7 @@ def main(config: Config) -> None:
 
 
 def row_of(name, new, made_of, before, counts, bound, seconds):
-    from data.balance import mean_imbalance_ratio
+    from data.augmentation.balance import mean_imbalance_ratio
 
     cells = [f"{mean_imbalance_ratio(counts):.4g}", f"{int(counts[before > 0].min()):,}"]
     growth = f"+{int(counts.max() - before.max()):,}"

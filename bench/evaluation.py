@@ -87,10 +87,10 @@ def make_cache(config, directory, described, labels):
     """A cache of black images, which take no room on most disks."""
     import numpy as np
 
-    from data.cache import FORMAT_VERSION, INDEX_COLUMNS
-    from data.files import write_json, write_text
-    from data.pixel_files import write_npy_header
-    from data.preparation import Preparation
+    from common.files import write_json, write_text
+    from data.cache.cache import FORMAT_VERSION, INDEX_COLUMNS
+    from data.cache.pixel_files import write_npy_header
+    from data.images.preparation import Preparation
 
     directory.mkdir(parents=True, exist_ok=True)
     shape = (config.side, config.side, 3)
@@ -111,7 +111,7 @@ def ours(labels, scores):
     """Seconds a draw."""
     import time
 
-    from metric_formulas import bootstrap
+    from evaluation import bootstrap
 
     judged = [bootstrap.Predicted(labels, scores >= 0.5), bootstrap.Ranked(labels, scores)]
     start = time.perf_counter()

@@ -32,7 +32,7 @@ def main(config: Config) -> None:
     import models
     import train
     from report import tables
-    from training import features, fitting
+    from training import fitting, frozen_features
     from training.inputs import Inputs
 
     keras.utils.set_random_seed(config.seed)
@@ -49,11 +49,11 @@ def main(config: Config) -> None:
         )
 
         start = time.perf_counter()
-        stored = features.Stored(settings, cache, rows, inputs, model)
+        stored = frozen_features.Stored(settings, cache, rows, inputs, model)
         computing = time.perf_counter() - start
         contenders = {
             "frozen network each time": (cache, inputs.batches(), model),
-            "stored features": (stored.images, stored.batches(), features.head(model)),
+            "stored features": (stored.images, stored.batches(), frozen_features.head(model)),
         }
         seconds = {}
         for name, (images, batches, trained) in contenders.items():

@@ -48,7 +48,7 @@ def main(config: Config) -> None:
     """
     import tempfile
 
-    from data.faults import InputError
+    from common.errors import InputError
     from report import tables
 
     if not (config.on_cpu or seen()):

@@ -35,11 +35,11 @@ def cached(settings: dict[str, Any]) -> tuple[Callable[[int], Any], dict[str, An
     import os
 
     import train
-    from data.augmentation import Ranges
-    from data.batches import TrainingBatches, feed
-    from data.cache import open_cache
-    from data.mixing import Online
-    from data.training_set import TrainingSet
+    from data.augmentation.mixing import Online
+    from data.augmentation.operations import Ranges
+    from data.batches.batches import TrainingBatches, feed
+    from data.batches.training_set import TrainingSet
+    from data.cache.cache import open_cache
 
     cache = open_cache(Path(settings["cache"]))
     images, online = TrainingSet(cache, cache.rows("train")), Online(Ranges(train.Config().operations))

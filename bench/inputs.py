@@ -80,11 +80,11 @@ def contenders(config: Config, folder: Path, pixels: Any, labels: Any) -> dict[s
         return lambda: model.fit(data(), steps_per_epoch=config.steps, epochs=1, shuffle=False, verbose=0)
 
     def ours(*operations: str) -> Callable[[], Any]:
-        from data.augmentation import Ranges
-        from data.batches import TrainingBatches, feed
-        from data.cache import open_cache
-        from data.mixing import Online
-        from data.training_set import TrainingSet
+        from data.augmentation.mixing import Online
+        from data.augmentation.operations import Ranges
+        from data.batches.batches import TrainingBatches, feed
+        from data.batches.training_set import TrainingSet
+        from data.cache.cache import open_cache
 
         cache = open_cache(folder / "cache")
         images = TrainingSet(cache, np.arange(len(cache.ids)))

@@ -24,7 +24,7 @@ class Config:
 def main(config: Config) -> None:
     import numpy as np
 
-    from metric_formulas import bootstrap, counts
+    from evaluation import bootstrap, counts
     from report import tables
 
     random = np.random.default_rng(config.seed)

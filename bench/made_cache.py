@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from data.cache import FORMAT_VERSION, INDEX_COLUMNS, split_counts
-from data.chunks import rows_per_file
-from data.files import write_json, write_text
-from data.pixel_files import write_npy_header
-from data.preparation import Preparation
+from common.files import write_json, write_text
+from data.cache.cache import FORMAT_VERSION, INDEX_COLUMNS, split_counts
+from data.cache.chunks import rows_per_file
+from data.cache.pixel_files import write_npy_header
+from data.images.preparation import Preparation
 
 VAL = 0.1, 64  # share of the images and their number at most, so that scoring them takes little beside training
 

@@ -82,7 +82,7 @@ def made(config: Config, folder: Path, count: int) -> Path:
     import shutil
 
     from bench import made_cache
-    from data.cache import DESCRIPTION
+    from data.cache.cache import DESCRIPTION
 
     size = config.size**2 * 3
     cache = folder / f"made-{count}-{config.size}"

@@ -26,7 +26,7 @@ def main(config: Config) -> None:
     import resource
     import tracemalloc
 
-    from data.near_duplicates import near_duplicates
+    from data.splits.near_duplicates import near_duplicates
 
     thumbnails, originals = made(config)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -53,7 +53,7 @@ def made(config: Config) -> tuple["np.ndarray", "np.ndarray"]:
     import numpy as np
     from scipy.fft import idctn
 
-    from data.near_duplicates import THUMB
+    from data.splits.near_duplicates import THUMB
 
     rng = np.random.default_rng(config.seed)
     y, x = np.mgrid[:THUMB, :THUMB]

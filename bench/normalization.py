@@ -75,7 +75,7 @@ def compiled(config: Config) -> dict[str, Any]:
     import models
     import train
     from training import devices
-    from training.fused import fuse
+    from training.fused_normalization import fuse
 
     found = {}
     for precision, word in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):

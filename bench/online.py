@@ -27,8 +27,8 @@ def main(config: Config) -> None:
 
     import losses
     import models
-    from data.batches import TrainingBatches
-    from data.training_set import TrainingSet
+    from data.batches.batches import TrainingBatches
+    from data.batches.training_set import TrainingSet
     from report import tables
     from training import devices
 
@@ -67,8 +67,8 @@ def main(config: Config) -> None:
 
 def kinds():
     """Name → operations and mixing."""
-    from data.augmentation import Ranges
-    from data.mixing import Online
+    from data.augmentation.mixing import Online
+    from data.augmentation.operations import Ranges
 
     return {
         "nothing": Online(),

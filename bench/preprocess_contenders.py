@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bench.preprocess_files import DEEP, JPEG, STAINS
-from data.images import files_of
-from data.preparation import Preparation
+from data.images.image_files import files_of
+from data.images.preparation import Preparation
 
 OURS, LIMIT = "preprocess.py", "decoding alone"
 Reader = Callable[[list[Any], int], np.ndarray | None]
@@ -71,7 +71,7 @@ def _ours(files: list[Any], size: int, channels: str, folder: Path, cores: int) 
     """The decoding of preprocess.py, into a cache's chunk files, which are read back."""
     import shutil
 
-    from data.cache_writer import CacheWriter
+    from data.cache.cache_writer import CacheWriter
 
     writer = CacheWriter(folder / "cache", overwrite=False)
     writer.content.mkdir(parents=True)
@@ -89,7 +89,7 @@ def _preparation(size: int, channels: str, files: list[Any]) -> Preparation:
 
 
 def _decoded(files: list[Any], size: int, channels: str, cores: int) -> None:
-    from data.parallel import in_parallel
+    from common.parallel import in_parallel
 
     preparation = _preparation(size, channels, files)
     step = -(-len(files) // (4 * cores))
@@ -99,8 +99,8 @@ def _decoded(files: list[Any], size: int, channels: str, cores: int) -> None:
 
 
 def _decode_only(files: list[Any], preparation: Preparation) -> None:
-    from data.decoding import opened
-    from data.pixels import decoded
+    from data.images.decoding import opened
+    from data.images.pixels import decoded
 
     for path in (path for image in files for path in files_of(image)):
         with opened(path, preparation.axes) as (image, file):

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from data.synthetic_image import render
+from data.synthetic.image import render
 
 JPEG, PNG, STAINS, DEEP = "JPEG", "PNG", "PNG a stain, four", "TIFF, 16 bits"
 KINDS = {"jpeg": JPEG, "png": PNG, "stains": STAINS, "tiff": DEEP}

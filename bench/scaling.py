@@ -54,10 +54,10 @@ def questions(labels: Any, scores: Any, config: Config) -> dict[str, Callable[[]
     """Name → the work on labels and scores (N, K)."""
     import numpy as np
 
-    from data.balance import plan_copies
-    from data.splits import draw_folds, draw_split, units
-    from report.judging import Part, figures, intervals
-    from threshold_formulas.methods import fit
+    from data.augmentation.balance import plan_copies
+    from data.splits.splits import draw_folds, draw_split, units
+    from evaluation.figures import Part, figures, intervals
+    from thresholding.methods import fit
 
     rates = (labels == 1).mean(axis=0)
     part = Part(labels, scores, {"0.5": scores >= 0.5}, None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import header
-from data.faults import InputError
+from common.errors import InputError
 from header import PositiveFloat, PositiveInt, Seed
 
 ROOT = Path(__file__).parents[1]

@@ -25,9 +25,10 @@ class Config:
 def main(config: Config) -> None:
     import numpy as np
 
-    from data.faults import Faults
-    from data.labels import read_labels
-    from data.splits import SPLITS, draw_split, units
+    from common.errors import Faults
+    from data.labels.label_forms import SPLITS
+    from data.labels.labels import read_labels
+    from data.splits.splits import draw_split, units
     from report import tables
 
     faults = Faults()

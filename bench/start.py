@@ -26,13 +26,13 @@ ROOT = Path(__file__).parents[1]
 IMPORTED = "import time, keras; print(time.time())"
 FIRST_STEP = """
 import os, runpy, time
-from training import resuming
+from training import resume as resuming
 
 begin = resuming.Session.begin
 
 def watched(session, made):
     begin(session, made)
-    from training.keeping import Keeper
+    from training.checkpoint_callback import Keeper
 
     def end(*_, **__):
         print(time.time(), flush=True)

@@ -37,7 +37,7 @@ def ours(settings: dict[str, Any]) -> Callable[[int], Any]:
     import models
     import train
     from training import devices, optimizers
-    from training.fused import fuse
+    from training.fused_normalization import fuse
 
     defaults = train.Config()
     keras.utils.set_random_seed(settings["seed"])

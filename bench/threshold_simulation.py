@@ -51,8 +51,8 @@ def simulated(positives: int, config: Config) -> dict[str, float]:
     """
     import numpy as np
 
-    import metrics
-    from threshold_formulas import honest, methods
+    from evaluation import metrics
+    from thresholding import held_out, methods
 
     rng = np.random.default_rng((config.seed, positives))
     labels = np.zeros((config.rows, config.draws), dtype=np.uint8)
@@ -72,7 +72,7 @@ def simulated(positives: int, config: Config) -> dict[str, float]:
             counts = metrics.confusion(labels, metrics.predict(scores, chosen))
             row["reports"] = float(metrics.precision_recall_f1(counts)[2].mean())
         if name in ("per_class", "shrink"):
-            judged = honest.cross_fitted(
+            judged = held_out.cross_fitted(
                 labels,
                 scores,
                 lambda own, given, name=name: methods.fit(own, given, name, **options[name]),

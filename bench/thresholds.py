@@ -92,7 +92,7 @@ def by_curve(labels: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
 
 def reached(labels: "np.ndarray", scores: "np.ndarray", thresholds: "np.ndarray") -> "np.ndarray":
     """The F1 of each class (K,) at its threshold."""
-    import metrics
+    from evaluation import metrics
 
     return metrics.precision_recall_f1(metrics.confusion(labels, metrics.predict(scores, thresholds)))[2]
 

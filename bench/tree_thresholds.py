@@ -12,7 +12,7 @@ from header import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import numpy as np
 
-    from data.hierarchy import Tree
+    from data.labels.hierarchy import Tree
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def leafy_tree(path: Path) -> "Tree":
     """The tree of a CSV whose classes are the nodes with nothing below them."""
     import csv
 
-    from data.hierarchy import read_tree
+    from data.labels.hierarchy import read_tree
 
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -56,7 +56,7 @@ def leafy_tree(path: Path) -> "Tree":
 
 def true_f1(tree: "Tree", rows: int, rng: "np.random.Generator") -> dict[str, dict[str, tuple[float, float]]]:
     """Method → rule → macro-F1 of the classes and of the nodes above them, on rows that were not tuned on."""
-    import metrics
+    from evaluation import metrics
     from thresholds import fit
 
     labels, scores = made(tree, rows, rng)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # it is run by its path
-import metrics
+from evaluation import metrics
 
 
 def figures(run: Path, left_out: set[str]) -> tuple[float, float, float]:

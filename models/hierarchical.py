@@ -1,7 +1,8 @@
 """A classifier over a tree of labels on top of any network: level by level, and never a child likelier than its parent.
 
-What a node is and where it stands comes in two tables of plain integers, as `data.hierarchy.Tree` makes them: `levels`
-(M), from 1 for the tops down, and `descendants` (M, D), each node, all below it, and the node itself as filling.
+What a node is and where it stands comes in two tables of plain integers, as `data.labels.hierarchy.Tree` makes them:
+`levels` (M), from 1 for the tops down, and `descendants` (M, D), each node, all below it, and the node itself as
+filling.
 """
 
 from collections.abc import Sequence

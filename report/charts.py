@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from data.augmented import open_augmented
-from data.faults import InputError
-from decision import decided
+from common.errors import InputError
+from data.augmentation.augmented_set import open_augmented
+from evaluation.decision import decided
+from evaluation.evaluation import Evaluation
 from report import cooccurrence, dataset_plots, plots, reliability, threshold_curves
-from report.evaluation import Evaluation
 from report.page import Chart
 
 PRECISION_RECALL = (

@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from data.files import written_aside
+from common.files import written_aside
 from report import tables
-from report.page import cut, number
+from report.formatting import cut, number
 
 COUNTS, RATIOS = ("TP", "FP", "FN", "TN"), ("precision", "recall", "f1")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import metrics
-from metric_formulas.counts import ratio
+from evaluation import metrics
+from evaluation.counts import ratio
 from report import style
 from report.plots import drawn_of
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from data.findings import label_names, preview_rows, split_table
-from data.images import ImageError, prepare
-from data.splits import SPLITS
+from data.images.errors import ImageError
+from data.images.image_files import prepare
+from data.labels.label_forms import SPLITS
+from data.splits.findings import label_names, preview_rows, split_table
 from report.dataset_plots import draw_class_counts, draw_preview
 
 PREVIEWED = 24  # images on the contact sheet
@@ -18,7 +19,7 @@ def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None
 
     Args:
         folder: where they go.
-        collection: a `data.survey.Collection`. division: its split.
+        collection: a `data.splits.survey.Collection`. division: its split.
         preparation: how its images become pixels.
     """
     table = collection.table

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from data.cache import open_cache
-from data.faults import InputError
-from data.preparation import PICTURES
-from metrics import UNKNOWN
+from common.errors import InputError
+from data.cache.cache import open_cache
+from data.images.preparation import PICTURES
+from evaluation.evaluation import Evaluation
+from evaluation.metrics import UNKNOWN
 from report import thumbnails
-from report.evaluation import Evaluation
 from report.plots import drawn_of
 
 BUDGET = 3_500_000  # bytes of a page that all thumbnails take at most
@@ -177,7 +177,8 @@ def pictured(cache: Any, names: Sequence[str]) -> tuple[int, list[str]]:
     """Thumbnails as large as the budget allows.
 
     Args:
-        cache: a `data.cache.Cache`. names: ids of images, some of them perhaps several times, or not in the cache.
+        cache: a `data.cache.cache.Cache`. names: ids of images, some of them perhaps several times, or not in the
+            cache.
 
     Returns:
         The side of the thumbnails, pixels, and a data URL for each name, empty for what the cache lacks.

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
-from data.preparation import PICTURES
-from report import class_sizes, thumbnails
-from report.evaluation import Evaluation
+from common.errors import InputError
+from data.images.preparation import PICTURES
+from evaluation import class_sizes
+from evaluation.evaluation import Evaluation
+from report import thumbnails
 from report.gallery import cache_of, highest
 
 SIDE, QUALITY = 224, 80  # pixels of the longer side, small images enlarged; of the JPEG

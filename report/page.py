@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from report.formatting import FEW, OFF_CENTRE, between, cut, number, off_centre, percent, signed
 
 TEMPLATE = "page.html.j2"
 TOOK_PART = {
@@ -21,8 +23,6 @@ TUNED = (
 )
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 WARNED = "The test images {chose}. Whether these figures hold for new images depends on what was warned of:"
-FEW = 5  # images of a class up to which it is missing from a draw now and then: from 1 in 150 of 5, from 1 in 3 of 1
-OFF_CENTRE = "off-centre: a draw that has no image of a rare class leaves the class out"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def sentences(
         classes: K.
         warnings: what the run was warned of, so that its test images may have had a part in training.
         tuned_on: images of the split that also chose the thresholds, where several runs are joined.
-        told: more sentences about the figures, such as `judging.words`.
+        told: more sentences about the figures, such as `figure_tables.words`.
     """
     plain, tuned = figures[split]["0.5"], figures[split].get("tuned")
     judged = tuned or plain
@@ -78,37 +78,6 @@ def sentences(
     return said
 
 
-def percent(share: float) -> str:
-    """A share as `12.3 %`; a dash where it is not defined."""
-    return "–" if share != share else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
-def number(value: float) -> str:
-    """A ratio with three decimals; a dash where it is not defined."""
-    return "–" if value != value else f"{value:.3f}"
-
-
-def cut(threshold: float) -> str:
-    """A threshold: three decimals, six or a bound where these would say 0 or 1; `never` where no score reaches it."""
-    if threshold > 1:
-        return "never"
-    if 0 < threshold < 0.0005:
-        return f"{threshold:.6f}" if threshold >= 1e-6 else "<0.000001"
-    if 0.9995 <= threshold < 1:
-        return f"{threshold:.6f}" if threshold <= 1 - 1e-6 else ">0.999999"
-    return number(threshold)
-
-
-def signed(value: float) -> str:
-    """A difference with its sign and three decimals; a dash where it is not defined."""
-    return "–" if value != value else f"{value:+.3f}".replace("-", "−")
-
-
-def between(span: Sequence[float] | None, each: Callable[[float], str] = number) -> str:
-    """An interval as `0.123 to 0.456`; a dash where it is not defined."""
-    return "–" if span is None or span[0] != span[0] else f"{each(span[0])} to {each(span[1])}"
-
-
 def render(
     found: Any,
     charts: Sequence[Chart],
@@ -119,7 +88,7 @@ def render(
     """The page as HTML: text escaped, charts and images inside, nothing loaded from elsewhere.
 
     Args:
-        found: a `report.evaluation.Evaluation`.
+        found: a `evaluation.evaluation.Evaluation`.
         charts: what is drawn below the tables.
         said: what begins it, see `sentences`.
         gallery: a `report.gallery.Gallery`.
@@ -127,9 +96,9 @@ def render(
     """
     from markupsafe import Markup
 
-    from report import comparison_words, judging
+    from report import comparison_tables, figure_tables
 
-    here = Path(__file__).parent
+    here = Path(__file__).parent / "templates"
     script = (here / "page.js").read_text(encoding="utf-8")
     rows = list(zip(*found.rows.values(), strict=True))
     sizes = {name: each["size"] for each in found.more["class_sizes"] for name in each["classes"]}
@@ -147,10 +116,10 @@ def render(
         charts=charts,
         levels=list(zip(*found.by_level.get(found.split, {}).values(), strict=True)),
         more=found.more,
-        names=judging.NAMES,
+        names=figure_tables.NAMES,
         signed=signed,
         comparisons=found.comparisons,
-        compared=comparison_words,
+        compared=comparison_tables,
         made_by=made_by(found.run),
         settings=found.run.config.get("config", {}),
         overlays=overlays,
@@ -166,7 +135,7 @@ def environment() -> Any:
     import jinja2
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         finalize=printable,
         undefined=jinja2.StrictUndefined,
@@ -204,12 +173,6 @@ def tiles(found: Any) -> list[dict[str, str]]:
             }
         )
     return made
-
-
-def off_centre(value: float, span: Sequence[float]) -> bool:
-    """Whether a figure lies in the lowest or the highest quarter of its interval, or beside it."""
-    low, high = span
-    return low < high and not low + (high - low) / 4 <= value <= high - (high - low) / 4
 
 
 def made_by(run: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-import metrics
+from evaluation import metrics
 from report import style
 
 ClassRows = dict[str, list[dict[str, Any]]]

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from data.preparation import Preparation
-from decision import Decision
-from report import gallery, levels, page, thumbnails
+from data.images.preparation import Preparation
+from evaluation import levels
+from evaluation.decision import Decision
+from report import formatting, gallery, page, thumbnails
 from report.plots import drawn_of
 
 TEMPLATE, SCRIPTS = "predictions.html.j2", ("page.js", "predictions.js")
@@ -161,7 +162,7 @@ def render(
     """
     from markupsafe import Markup
 
-    here = Path(__file__).parent
+    here = Path(__file__).parent / "templates"
     scripts = [(here / name).read_text(encoding="utf-8") for name in SCRIPTS]
     side, shown = galleries(seen)
     return page.environment().get_template(TEMPLATE).render(
@@ -187,7 +188,11 @@ def tiles(seen: Seen, skipped: dict[str, str]) -> list[dict[str, str]]:
     """The main numbers: what each is, its value, and what it means."""
     found = [
         ("images", f"{seen.images:,}", f"{len(skipped):,} more cannot be decoded" if skipped else "all are decoded"),
-        ("without a class", f"{seen.without:,}", f"{page.percent(seen.without / max(seen.images, 1))} of the images"),
+        (
+            "without a class",
+            f"{seen.without:,}",
+            f"{formatting.percent(seen.without / max(seen.images, 1))} of the images",
+        ),
         ("classes an image", f"{seen.counts.sum() / max(seen.images, 1):.2f}", f"in training {seen.rates.sum():.2f}"),
         ("classes found", f"{(seen.counts > 0).sum():,}", f"of {len(seen.names):,}"),
     ]

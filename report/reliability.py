@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
-import metrics
+from evaluation import metrics
 from report import style
-from report.page import percent
+from report.formatting import percent
 from report.plots import class_axes, class_height, drawn_of
 
 NAMED = 5  # classes whose scores are off, in the sentences
@@ -20,7 +20,7 @@ def reading(found: dict[str, Any], split: str, names: Sequence[str]) -> str:
     """Return what the figures say, in sentences.
 
     Args:
-        found: `judging.Part.calibration`.
+        found: `figures.Part.calibration`.
         split: whose scores they are.
         names: of the K classes, or more.
     """
@@ -69,7 +69,7 @@ def draw(found: dict[str, Any], rows: list[dict[str, Any]], columns: list[int], 
     how many labels each point stands for.
 
     Args:
-        found: `judging.Part.calibration`.
+        found: `figures.Part.calibration`.
         rows: of `metrics.per_class` with "training_images", in the order in which classes are drawn.
         columns: the class of `found` that each row stands for.
         split: whose scores they are.

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-import metrics
+from evaluation import metrics
 from report import style
-from report.page import cut
+from report.formatting import cut
 from report.plots import drawn_of
 
 FILE = "thresholds.png"

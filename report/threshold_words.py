@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-import metrics
-from decision import Decision
-from report import levels, tables, threshold_costs
-from report.page import cut, number
-from threshold_formulas.honest import Honest
-from threshold_formulas.methods import TUNES_NOTHING
+from evaluation import levels, metrics
+from evaluation.decision import Decision
+from report import tables, threshold_costs
+from report.formatting import cut, number
+from thresholding.held_out import Honest
+from thresholding.methods import TUNES_NOTHING
 
 FEW = 10  # below this many positives a tuned threshold is named as a guess
 FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}

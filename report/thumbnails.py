@@ -38,7 +38,7 @@ def rgb(image: np.ndarray, channels: Sequence[str] = ()) -> np.ndarray:
     Args:
         image: (H, W, C) uint8.
         channels: C names, see `channel_colours`; none where the image is a picture, gray or RGB, see
-            `data.preparation.Preparation.is_picture`.
+            `data.images.preparation.Preparation.is_picture`.
 
     Returns:
         (H, W, 3) uint8.

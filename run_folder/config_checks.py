@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from data.cache import classes_fault
-from data.hierarchy import tree_fault
+from data.cache.cache import classes_fault
+from data.labels.hierarchy import tree_fault
 
 
 def config_fault(config: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
-from data.files import read_json
+from common.errors import InputError
+from common.files import read_json
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, THRESHOLDS, HISTORY = "config.json", "model.keras", "thresholds.json", "history.csv"

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from data.arrays import read_npz
-from data.class_values import read_class_values
-from data.faults import InputError
-from data.hierarchy import Tree, tree_of
-from data.preparation import Preparation
-from data.splits import SPLITS
-from data.views import Views
+from common.arrays import read_npz
+from common.errors import InputError
+from data.batches.test_time_augmentation import Views
+from data.images.preparation import Preparation
+from data.labels.hierarchy import Tree, tree_of
+from data.labels.label_forms import SPLITS
+from data.tables.class_values import read_class_values
 from run_folder.config_checks import config_fault
 from run_folder.layout import (
     CONFIG,

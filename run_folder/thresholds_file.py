@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
-from data.files import read_json, write_json
-from decision import Decision
+from common.errors import InputError
+from common.files import read_json, write_json
+from evaluation.decision import Decision
 from run_folder.layout import THRESHOLDS, digest
 
 HIGHEST = 1.000001  # just above 1 means that the class is never predicted

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
-from data.files import read_json, write_json, written_aside
+from common.errors import InputError
+from common.files import read_json, write_json, written_aside
 from run_folder.layout import (
     CHECKPOINT,
     CONFIG,

@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["COLUMNS"] = "160"
 ROOT = Path(__file__).parents[1]
 SLOWEST = (
-    "test_readme.py", "test_distribution.py", "test_jax.py", "test_kill.py", "test_resume.py", "test_any_size.py",
+    "test_readme.py", "test_distribution.py", "test_jax.py", "test_kill.py", "test_resume.py", "test_multi_scale.py",
     "test_scripts.py", "test_same_seed.py", "test_export.py", "test_cluster.py", "test_page_in_browser.py",
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ def called():
     Training takes the CNN in float32 where no other model or precision is asked for: it is fast, takes small images,
     and ends with the same figures on every processor.
     """
-    from data.faults import InputError
+    from common.errors import InputError
 
     def call(script: str, *arguments, fails: bool = False) -> str:
         if script == "train.py":

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import run_folder
-from data.augmented import open_augmented
-from data.cache import open_cache
+from data.augmentation.augmented_set import open_augmented
+from data.cache.cache import open_cache
 
 
 @pytest.fixture(scope="module")

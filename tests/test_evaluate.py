@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 import evaluate
 import run_folder
-from data.faults import InputError
-from report import charts, judging, page
+from common.errors import InputError
+from report import charts, figure_tables, page
 
 NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "N/A", "[red]$x$[/red]", "Rods & rings of a rather long name"]
 TRAINING_COUNTS = [40, 5, 90, 1, 12]
@@ -232,10 +232,10 @@ def test_so_it_is_on_the_console(support, said):
         "baseline": {"macro_f1": 0.1},
         "class_sizes": sizes,
     }
-    text = " ".join(judging.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
+    text = " ".join(figure_tables.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
     assert ("It lies off-centre: a draw that has no image of a rare class leaves the class out." in text) is said
     more["intervals"]["images"]["0.5"]["macro_f1"] = [0.2, 0.36]
-    assert "off-centre" not in " ".join(judging.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
+    assert "off-centre" not in " ".join(figure_tables.words("test", {"test": {"0.5": {"macro_f1": 0.28}}}, more))
 
 
 def test_a_threshold_that_no_score_reaches_is_never(tmp_path, capsys, no_charts):

@@ -14,9 +14,9 @@ import pytest
 
 import export
 import run_folder
-from data.faults import InputError
-from data.images import prepare
-from data.preparation import Preparation
+from common.errors import InputError
+from data.images.image_files import prepare
+from data.images.preparation import Preparation
 
 PAGE = Path(__file__).parents[1] / "docs" / "export.md"
 SIDE, NAMES = 8, ["nucleus", "cytosol, diffuse"]

@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 import header
-from data.faults import InputError
+from common.errors import InputError
 from header import Fraction, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt, Seed
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ import predict
 import run_folder
 import thresholds
 import train
-from data.cache import open_cache
-from data.faults import InputError
+from common.errors import InputError
+from data.cache.cache import open_cache
 from report import charts
 from training import priors, start_from
 

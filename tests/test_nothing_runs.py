@@ -9,10 +9,10 @@ import pytest
 
 import augment
 import run_folder
-from data import chunks, feature_files
-from data.augmented import open_augmented
-from data.cache import open_cache
-from data.faults import InputError
+from common.errors import InputError
+from data.augmentation.augmented_set import open_augmented
+from data.cache import chunks, feature_files
+from data.cache.cache import open_cache
 from training.checkpoint import Checkpoints
 
 CLASSES = ["N/A", "Rods & rings"]

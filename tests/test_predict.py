@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import joined_runs
 import predict
 import run_folder
-from data import unlabelled
-from data.faults import InputError
-from data.images import Preparation, prepare
+from common.errors import InputError
+from data.images import prediction_inputs
+from data.images.image_files import prepare
+from data.images.preparation import Preparation
+from run_folder import ensemble
 
 NAMES = ["red; or so", "green", "N/A"]
 PREPARATION = Preparation(size=6, resize="stretch", channels="rgb")
@@ -159,10 +160,10 @@ def test_smoothed_scores_and_their_thresholds_are_corrected_together(trained, im
 
 def test_a_join_has_the_mean_smoothing_and_the_mixing_of_its_runs(trained, tmp_path):
     one = with_settings(trained, tmp_path / "one", {"label_smoothing": 0.2})
-    assert joined_runs.open_runs([one, trained]).smoothing.tolist() == pytest.approx([0.1] * 3)
+    assert ensemble.open_runs([one, trained]).smoothing.tolist() == pytest.approx([0.1] * 3)
     mixed = with_settings(trained, tmp_path / "mixed", {"mixing": "cutmix"})
     with pytest.raises(InputError, match="mixing = cutmix"):
-        joined_runs.open_runs([one, mixed]).class_rates(tmp_path / "rates.csv")
+        ensemble.open_runs([one, mixed]).class_rates(tmp_path / "rates.csv")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_short_rows_of_a_sample_with_a_file_a_channel_are_named(tmp_path):
     sample.write_text("Id,path_red,path_green\n007,007_red.png\n008,008_red.png,008_green.png\n", encoding="utf-8")
     stains = Preparation(size=6, resize="stretch", channels="red,green", pattern="{id}_{channel}")
     with pytest.raises(InputError, match=r"(?s)line 2: 2 fields where the header has 3.*line 3.*path_red.*no such"):
-        unlabelled.chosen_images(tmp_path, sample, stains)
+        prediction_inputs.chosen_images(tmp_path, sample, stains)
 
 
 def damage(image_dir: Path) -> None:
@@ -337,7 +338,7 @@ def test_mistakes_are_said_in_a_line(trained, image_dir, tmp_path, options, mess
 
 
 def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, image_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(unlabelled, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
+    monkeypatch.setattr(prediction_inputs, "damaged_headers", lambda *arguments: pytest.fail("the images were read"))
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / "model.keras").write_bytes(b"")
     with pytest.raises(InputError, match=r"model\.keras is missing or empty"):
@@ -347,10 +348,10 @@ def test_a_model_that_does_not_fit_is_found_before_the_images_are_read(trained, 
 def test_decoding_stays_close_to_who_asks_for_it(image_dir, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        unlabelled, "prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
+        prediction_inputs, "prepare", lambda path, preparation: asked.append(path) or np.zeros((1, 1, 3), np.uint8)
     )
     paths = [image_dir / str(number) for number in range(100)]
-    batches = unlabelled.decoded(paths, [PREPARATION], batch_size=4, workers=2)
+    batches = prediction_inputs.decoded(paths, [PREPARATION], batch_size=4, workers=2)
     number, first = next(batches)
     assert (number, list(first)) == (0, [0, 1, 2, 3])
     assert len(asked) <= 4 + 2 * 4 + 2
@@ -371,7 +372,7 @@ def test_threads_end_with_a_prediction_that_fails(trained, image_dir, tmp_path, 
 
 def test_mistakes_are_found_without_loading_the_backend(trained, image_dir, tmp_path, shell):
     code = (
-        "import sys, predict; from pathlib import Path; from data.faults import InputError\n"
+        "import sys, predict; from pathlib import Path; from common.errors import InputError\n"
         "try: predict.main(predict.Config(image_dir=Path(sys.argv[1]), run_dirs=(Path(sys.argv[2]),)))\n"
         "except InputError as error: print(error)\n"
         "print('loaded:', {'keras', 'tensorflow', 'jax'} & set(sys.modules))"

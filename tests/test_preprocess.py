@@ -12,10 +12,12 @@ from PIL import Image
 
 import header
 import preprocess
-from data import chunks, survey
-from data.cache import open_cache
-from data.faults import InputError
-from data.images import NoImage, Preparation, prepare
+from common.errors import InputError
+from data.cache import chunks
+from data.cache.cache import open_cache
+from data.images.image_files import NoImage, prepare
+from data.images.preparation import Preparation
+from data.splits import survey
 
 FILES = {"image_dir": "images", "labels_csv": "labels.csv", "classes_file": "classes.txt"}
 CLASSES = ["Nucleoplasm", "N/A", "Golgi [apparatus]"]
@@ -212,7 +214,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_logged(made, capsys):
 def test_a_bad_image_that_was_replaced_by_another_is_read_again(made, monkeypatch, capsys):
     spoil(made)
     with monkeypatch.context() as context:
-        context.setattr("data.cache_writer.CacheWriter.finish", lambda *_: None)
+        context.setattr("data.cache.cache_writer.CacheWriter.finish", lambda *_: None)
         with pytest.raises(InputError, match="not finished"):
             made.run(on_bad_image="skip")
             open_cache(made.folder / "cache")
@@ -244,8 +246,8 @@ def test_what_tells_a_bad_file_from_another(tmp_path):
 
 
 def open_labels(made) -> np.ndarray:
-    from data.faults import Faults
-    from data.labels import read_labels
+    from common.errors import Faults
+    from data.labels.labels import read_labels
 
     return read_labels(made.folder / "labels.csv", made.folder / "classes.txt", Faults()).labels
 

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, f1_score
 import header
 import run_folder
 import train
-from data import cache as caches
+from data.cache import cache as caches
 
 ROOT = Path(__file__).parents[1]
 

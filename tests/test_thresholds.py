@@ -15,14 +15,14 @@ from sklearn.metrics import f1_score, precision_recall_curve
 
 import evaluate
 import header
-import metrics
 import predict
 import run_folder
 import thresholds
-from data.faults import InputError
-from data.hierarchy import Tree
-from report import charts, levels, threshold_curves
-from threshold_formulas import methods, objectives
+from common.errors import InputError
+from data.labels.hierarchy import Tree
+from evaluation import levels, metrics
+from report import charts, threshold_curves
+from thresholding import methods, objectives
 
 ROOT = Path(thresholds.__file__).parent
 NAMES = ["Nucleoplasm", "N/A", "Rods & rings", "[bold]Cytosol"]

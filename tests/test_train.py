@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import run_folder
-from data.cache import open_cache
+from data.cache.cache import open_cache
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_mistake_is_one_clear_line(options, message, made_cache, called, tmp_p
 
 
 def test_want_of_memory_is_said_in_a_line():
-    from data.faults import InputError
+    from common.errors import InputError
     from training.devices import out_of_memory
 
     class ResourceExhaustedError(Exception):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import losses
-import metrics
 import thresholds
-from data.cache import split_counts
-from data.findings import disagreeing, giveaways, label_names, preview_rows, split_table
-from data.images import ImageInfo
-from data.labels import UNKNOWN, label_statistics, read_labels, write_labels
-from data.splits import SPLITS, draw_folds, draw_split, missing_classes, units
+from data.cache.cache import split_counts
+from data.images.image_files import ImageInfo
+from data.labels.label_forms import SPLITS, UNKNOWN
+from data.labels.labels import label_statistics, read_labels, write_labels
+from data.splits.findings import disagreeing, giveaways, label_names, preview_rows, split_table
+from data.splits.splits import draw_folds, draw_split, missing_classes, units
+from evaluation import metrics
 from report import plots
 
 CLASSES = ["Golgi", "Cytosol", "Rods", "Absent"]
@@ -148,7 +149,7 @@ def more_run(made_set, made_run, tmp_path_factory, called):
     """The made set with six more images of nothing known, taken through all scripts as it was without them."""
     from PIL import Image
 
-    from data.faults import Faults
+    from common.errors import Faults
 
     folder = tmp_path_factory.mktemp("unknown")
     (folder / "images").mkdir()

@@ -12,10 +12,10 @@ from PIL import Image
 
 import header
 import preprocess
-from data import chunks
-from data.cache import open_cache
-from data.faults import InputError
-from data.images import prepare
+from common.errors import InputError
+from data.cache import chunks
+from data.cache.cache import open_cache
+from data.images.image_files import prepare
 
 cv2 = pytest.importorskip("cv2")
 STAINS = ("red", "green", "blue", "yellow")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.cache import Cache, open_cache
-from data.faults import Faults
-from data.labels import UNKNOWN, read_labels
-from data.splits import SPLITS, draw_split, units
+from common.errors import Faults
+from data.cache.cache import Cache, open_cache
+from data.labels.label_forms import SPLITS, UNKNOWN
+from data.labels.labels import read_labels
+from data.splits.splits import draw_split, units
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "your_data.md"

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 import preprocess
-from data import chunks, decoding
-from data.cache import open_cache
-from data.faults import InputError
-from data.images import Preparation, prepare
+from common import versions
+from common.errors import InputError
+from data.cache import chunks
+from data.cache.cache import open_cache
+from data.images.image_files import prepare
+from data.images.preparation import Preparation
 
 
 @pytest.fixture(autouse=True)
@@ -217,12 +219,12 @@ def test_another_version_of_a_decoder_is_noticed(tmp_path, monkeypatch, capsys, 
     run(tmp_path, "a", cache="old")
     # Stopped when all is decoded, before the cache is put in place.
     with monkeypatch.context() as context:
-        context.setattr("data.cache_writer.CacheWriter.finish", lambda *_: None)
+        context.setattr("data.cache.cache_writer.CacheWriter.finish", lambda *_: None)
         with pytest.raises(InputError, match="not finished"):
             run(tmp_path, "a", cache="stopped")
     version = importlib.metadata.version
     try:
-        decoding.decoder_versions.cache_clear()
+        versions.decoder_versions.cache_clear()
         monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == package else version(name))
         capsys.readouterr()
         run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old")
@@ -232,7 +234,7 @@ def test_another_version_of_a_decoder_is_noticed(tmp_path, monkeypatch, capsys, 
         run(tmp_path, "a", cache="stopped", overwrite=True)
         assert "were decoded before" not in capsys.readouterr().out
     finally:
-        decoding.decoder_versions.cache_clear()
+        versions.decoder_versions.cache_clear()
 
 
 def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell):

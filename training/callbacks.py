@@ -12,12 +12,12 @@ import keras
 import numpy as np
 from scipy.special import expit
 
-import metrics
-from data.arrays import damage_named
-from data.batches import score_rows
-from data.cache import Cache
-from data.faults import InputError
-from data.files import write_text
+from common.arrays import damage_named
+from common.errors import InputError
+from common.files import write_text
+from data.batches.batches import score_rows
+from data.cache.cache import Cache
+from evaluation import metrics
 from training import distribution
 
 LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}

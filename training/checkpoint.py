@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
-from data.files import written_aside
+from common.errors import InputError
+from common.files import written_aside
 from run_folder import CHECKPOINT
 
 KEPT = 2

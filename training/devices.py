@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import keras
 
-from data.faults import InputError
+from common.errors import InputError
 
 PROCESSOR = Path("/proc/cpuinfo")
 

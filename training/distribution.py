@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from data.faults import InputError
+from common.errors import InputError
 from run_folder import CHECKPOINT, CONFIG
 
 VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")  # each behind KERAS_DISTRIBUTION_, as Keras reads them

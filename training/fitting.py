@@ -10,15 +10,15 @@ import keras
 import numpy as np
 
 import run_folder
-from data.batches import feed, row_probabilities
-from data.cache import Cache
-from data.faults import InputError
-from data.views import Views
+from common.errors import InputError
+from data.batches.batches import feed, row_probabilities
+from data.batches.test_time_augmentation import Views
+from data.cache.cache import Cache
 from models.scaling import take_up_weights
-from training import callbacks, devices, distribution, optimizers, stopping
+from training import callbacks, devices, distribution, optimizers, signals
 from training.averages import Averages
 from training.checkpoint import Checkpoints, State
-from training.keeping import Keeper
+from training.checkpoint_callback import Keeper
 
 DEVICE_CHECK_EVERY = 50  # steps between looks at the loss, where a look keeps the device waiting
 
@@ -86,7 +86,7 @@ def fit(
         # They are the best so far, and of the whole model, as no checkpoint of a head's phase need be.
         used.best.keep(max(phase.before, key=lambda row: row["val_mAP"])["epoch"])
     # A signal waits for the running step; of several processes each would end behind another one, so there it does not.
-    wait = stopping.deferred() if distribution.share()[1] == 1 else nullcontext()
+    wait = signals.deferred() if distribution.share()[1] == 1 else nullcontext()
     with wait, devices.out_of_memory(config.batch_size):
         _run(model, batches, used, called, done, done + epochs)
     model.set_weights(used.checkpoints.best(used.best.file))

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentation import Ranges
-from data.augmented import open_augmented
-from data.cache import Cache
-from data.faults import InputError
-from data.mixing import Online
-from data.partition import is_part, sampled_negatives
-from data.sampling import LEAST_RATIO, epoch_length, repeated_classes, repeats
-from data.training_set import TrainingSet
+from common.errors import InputError
+from data.augmentation.augmented_set import open_augmented
+from data.augmentation.mixing import Online
+from data.augmentation.operations import Ranges
+from data.batches.sampling import LEAST_RATIO, epoch_length, repeated_classes, repeats
+from data.batches.training_set import TrainingSet
+from data.cache.cache import Cache
+from data.cache.partition import is_part, sampled_negatives
 
 
 class Inputs:
@@ -83,7 +83,7 @@ class Inputs:
 
     def batches(self) -> Any:
         """The endless `TrainingBatches`."""
-        from data.batches import TrainingBatches  # here, because Keras takes long to import
+        from data.batches.batches import TrainingBatches  # here, because Keras takes long to import
         from training import distribution
 
         config = self.config

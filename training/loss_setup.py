@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import losses
-from data.cache import Cache
-from data.class_values import read_class_values
-from data.faults import InputError
+from common.errors import InputError
+from data.cache.cache import Cache
+from data.tables.class_values import read_class_values
 from training.inputs import Inputs
 
 WEIGHTING = ("class_weights", "positive_weights", "negative_weights", "weights_csv")  # read for weighted_bce alone

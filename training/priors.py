@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from losses import LabelLoss, build
+from loss_formulas.base import LabelLoss
+from losses import build
 
 FARTHEST = 12.0  # logits are sought between minus and plus this, a probability of 6e-6
 STEPS = (0.5, 0.05, 0.005)  # of the search, each around the best of the one before

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from data import cache as caches
-from data import hierarchy, partition
-from data.cache import Cache
-from data.faults import InputError
-from data.splits import SPLITS
+from common.errors import InputError
+from data.cache import cache as caches
+from data.cache import cache_subset, partition
+from data.cache.cache import Cache
+from data.labels import hierarchy
+from data.labels.label_forms import SPLITS
 
 
 def viewed(config: Any) -> tuple[Cache, list[str]]:
@@ -35,7 +36,7 @@ def viewed(config: Any) -> tuple[Cache, list[str]]:
             f"classes = {', '.join(config.classes)}: a tree needs all classes, because a node is positive where any "
             "class below it is; give --classes all"
         )
-    cache = hierarchy.seen(cache, config.hierarchy)
+    cache = cache_subset.seen(cache, config.hierarchy)
     return cache, [*said, hierarchy.tree_of(cache.meta).words()]
 
 

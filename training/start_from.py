@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from data.cache import Cache
-from data.faults import InputError
-from data.spreadsheet import some
+from common.errors import InputError
+from data.cache.cache import Cache
+from data.tables.spreadsheet import some
 from models.scaling import scaling_of, take_up_weights
 from run_folder import Run
 

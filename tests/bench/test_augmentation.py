@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.labels import write_labels
+from data.labels.labels import write_labels
 
 
 def test_rotation_has_all_contenders(shell):

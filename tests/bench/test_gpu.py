@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench import gpu
-from data.faults import InputError
+from common.errors import InputError
 
 
 def test_it_runs_on_a_cpu_where_it_is_told_to(capsys, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import gpu
-from data.faults import InputError
+from common.errors import InputError
 
 everything = importlib.import_module("bench.__main__")
 

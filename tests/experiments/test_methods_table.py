@@ -7,8 +7,8 @@ import pytest
 
 import models
 import train
+from evaluation import class_sizes
 from experiments import methods_table
-from report import class_sizes
 
 
 def write(folder, macro, f1, split="test", runs=()):

@@ -13,7 +13,7 @@ import header
 import preprocess
 import thresholds
 import train
-from data import synthetic
+from data.synthetic import __main__ as synthetic
 from experiments import methods_table
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -26,8 +26,8 @@ def main(seconds: int) -> None:
         return
     # Imported here, so that Atheris sees which code the bytes lead to.
     with atheris.instrument_imports(include=["data"]):
-        from data.faults import Faults
-        from data.labels import read_labels
+        from common.errors import Faults
+        from data.labels.labels import read_labels
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     seeds = folder / "seeds"
     seeds.mkdir()

@@ -11,8 +11,8 @@ from PIL import Image
 
 import augment
 import preprocess
-from data.augmented import open_augmented
-from data.cache import open_cache
+from data.augmentation.augmented_set import open_augmented
+from data.cache.cache import open_cache
 
 FIELDS = ("format_version", "cache", "class_names", "rows", "seed", "config", "operations")
 

@@ -9,7 +9,7 @@ from image_cases import SIDE
 from PIL import Image, ImageOps
 
 import preprocess
-from data.cache import open_cache
+from data.cache.cache import open_cache
 
 FILES = {**image_cases.CASES, **place_cases.CASES}
 

@@ -8,8 +8,9 @@ from feeding import fed
 from PIL import Image
 
 import preprocess
-from data.cache import open_cache
-from data.images import Preparation, find_images, prepare
+from data.cache.cache import open_cache
+from data.images.image_files import find_images, prepare
+from data.images.preparation import Preparation
 
 TABLES = {**csv_cases.CASES, **bad_csv_cases.CASES}
 

@@ -16,9 +16,9 @@ from PIL import Image
 import evaluate
 import run_folder
 import thresholds
-from data.preparation import Preparation
-from data.spreadsheet import CONTROL
-from decision import Decision
+from data.images.preparation import Preparation
+from data.tables.spreadsheet import CONTROL
+from evaluation.decision import Decision
 from report import prediction_page
 from report.page import printable
 

@@ -17,7 +17,7 @@ def test_times_of_epochs_that_cannot_be_read_are_named(tmp_path, name):
 
 @pytest.mark.parametrize("text", ["[]", "5", "not JSON", '"settings"'])
 def test_the_record_of_a_made_set_is_named(tmp_path, text):
-    from data import synthetic
+    from data.synthetic import __main__ as synthetic
 
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / synthetic.RECORD).write_text(text)
@@ -27,7 +27,7 @@ def test_the_record_of_a_made_set_is_named(tmp_path, text):
 
 
 def test_an_unfinished_cache_whose_fingerprint_is_damaged_is_named(tmp_path):
-    from data.cache_writer import CacheWriter
+    from data.cache.cache_writer import CacheWriter
 
     (tmp_path / ".cache.partial").mkdir()
     (tmp_path / ".cache.partial" / "fingerprint.json").write_text("[" * 100_000)

@@ -7,7 +7,7 @@ from feeding import fed
 from PIL import Image
 
 import preprocess
-from joined_runs import open_runs
+from run_folder.ensemble import open_runs
 
 PATHS = {
     "images that are a file": ("image_dir", "labels.csv"),

@@ -7,11 +7,11 @@ import csv_cases
 import pytest
 from feeding import fed
 
-from data.channels import read_path_columns
-from data.class_values import read_class_values
-from data.faults import Faults, InputError
-from data.hierarchy import read_tree
-from data.unlabelled import sample_ids
+from common.errors import Faults, InputError
+from data.images.channels import read_path_columns
+from data.images.prediction_inputs import sample_ids
+from data.labels.hierarchy import read_tree
+from data.tables.class_values import read_class_values
 
 TABLES = {
     name: table.content

@@ -19,10 +19,10 @@ import augment
 import header
 import preprocess
 import thresholds
-from data.faults import Faults, InputError
-from data.label_forms import NUMBER, UNKNOWN
-from data.labels import LabelTable, read_labels
-from data.spreadsheet import CONTROL, clean, column_key
+from common.errors import Faults, InputError
+from data.labels.label_forms import NUMBER, UNKNOWN
+from data.labels.labels import LabelTable, read_labels
+from data.tables.spreadsheet import CONTROL, clean, column_key
 
 REPEATABLE = settings(deadline=None, derandomize=True, database=None)
 SPECIAL = {"id", "image_id", "image", "image_name", "filename", "file_name", "file", "target", "targets", "labels",

@@ -30,7 +30,7 @@ class End:
 
 def forked(program: Callable[[], None], folder: Path, killed_at: int = 0) -> End:
     """Run a program in a child, which is killed before operation `killed_at` in the folder; 0 for never."""
-    from data.faults import InputError
+    from common.errors import InputError
 
     with tempfile.TemporaryFile("w+b") as out, tempfile.TemporaryFile("w+b") as counted:
         sys.stdout.flush()

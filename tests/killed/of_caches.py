@@ -16,10 +16,10 @@ from forks import MISTAKE, forked, tree
 import augment
 import header
 import preprocess
-from data import chunks
-from data.cache import open_cache
-from data.faults import InputError
-from data.files import partial_dir, write_text
+from common.errors import InputError
+from common.files import partial_dir, write_text
+from data.cache import chunks
+from data.cache.cache import open_cache
 from report import dataset_plots
 
 

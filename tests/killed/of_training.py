@@ -27,7 +27,7 @@ def main(cache: Path, folder: Path, kills: int, seed: int) -> None:
 
     import models  # noqa: F401
     from report import curves
-    from training import keeping, phases  # noqa: F401
+    from training import checkpoint_callback, stages  # noqa: F401
 
     curves.draw = lambda *given: None
     # The model is so small that tracing its graph would take most of the time.
@@ -52,7 +52,7 @@ def main(cache: Path, folder: Path, kills: int, seed: int) -> None:
             shutil.rmtree(run)
     # The last kill may have come behind the last step, in which no signal can come any more.
     shutil.rmtree(run, ignore_errors=True)
-    happened += asked_to_stop(keeping, resumed, run) + full(resumed, run)
+    happened += asked_to_stop(checkpoint_callback, resumed, run) + full(resumed, run)
     last = forked(lambda: train.main(resumed), run)
     assert last.status == 0, last.printed
     held_against(folder, last.printed)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import losses
-from data.hierarchy import Tree
+from data.labels.hierarchy import Tree
 from loss_formulas.by_level import LevelLoss
 
 NAMES = ["a", "b", "c", "d", "e", "P", "Q", "p", "q", "r"]

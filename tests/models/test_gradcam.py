@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import models
-from data.hierarchy import Tree
+from data.labels.hierarchy import Tree
 from models import gradcam
 from models.hierarchical import MaxConstraint
 

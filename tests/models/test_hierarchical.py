@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import losses
-import metrics
 import models
 import train
-from data.hierarchy import Tree, read_tree
-from data.synthetic_organelles import CLASS_NAMES
+from data.labels.hierarchy import Tree, read_tree
+from data.synthetic.organelles import CLASS_NAMES
+from evaluation import metrics
 from loss_formulas.by_level import LevelLoss
 from models import hierarchical
 

@@ -113,7 +113,7 @@ def test_a_model_that_flattens_does_not_take_any_size(name):
 
 
 def test_a_saved_model_predicts_sizes_never_seen(tmp_path):
-    """In this process; tests/test_any_size.py does so from another one."""
+    """In this process; tests/training/test_multi_scale.py does so from another one."""
     model = models.with_probabilities(
         models.build("cnn", (None, None, 3), 4, **SCALING, pyramid_levels=(1, 2, 4), dropout=0.1)
     )

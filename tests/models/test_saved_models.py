@@ -9,9 +9,9 @@ from scipy.special import expit
 import export
 import models
 import run_folder
-from data.hierarchy import Tree
-from data.preparation import Preparation
-from predictor import Predictor
+from data.images.preparation import Preparation
+from data.labels.hierarchy import Tree
+from run_folder.predictor import Predictor
 
 SIDE, NAMES = 32, ["a", "b", "c", "P"]
 SCALING = {"mean": [120.0, 110.0, 100.0], "std": [50.0, 60.0, 70.0]}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import run_folder
-from data.cache import open_cache
+from data.cache.cache import open_cache
 
 
 def scored_run(

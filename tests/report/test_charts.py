@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import joined_runs
 import run_folder
-from data.cache import open_cache
-from data.faults import InputError
-from report import charts, dataset_plots, evaluation
+from common.errors import InputError
+from data.cache.cache import open_cache
+from evaluation import evaluation
+from report import charts, dataset_plots
+from run_folder import ensemble
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_joined_runs_count_the_new_images_that_any_of_them_trained_on(cache_dir,
         stored = run_folder.open_run(directory).scores("train")
         run_folder.write_scores(directory, "train", stored.ids[part], stored.scores[part], stored.labels[part])
         dirs.append(directory)
-    (chart,) = charts.augmented_counts(tmp_path / "a.png", joined_runs.open_runs(dirs), open_cache(cache_dir))
+    (chart,) = charts.augmented_counts(tmp_path / "a.png", ensemble.open_runs(dirs), open_cache(cache_dir))
     effect = json.loads((cache_dir / "augmented/more/augmented.json").read_text())["effect"]
     (_, before, added, originals, _) = counted[0]
     assert before.tolist() == effect["counts_before"] and (before + added).tolist() == effect["counts_after"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import metrics
+from evaluation import metrics
 from report import cooccurrence
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import joined_runs
 import run_folder
-from data.cache import open_cache
-from report import evaluation, gallery
+from data.cache.cache import open_cache
+from evaluation import evaluation
+from report import gallery
+from run_folder import ensemble
 
 
 def judged(*directories):
-    run = joined_runs.open_runs(directories)
+    run = ensemble.open_runs(directories)
     return evaluation.evaluate(run, run, {"0.5": 0.5, "tuned": run.decision()}, [], draws=0, seed=0)
 
 
@@ -165,7 +166,7 @@ def test_what_the_cache_lacks_and_where_pictures_come_from_is_said(made_cache, t
     assert lacking and {image.name for image in lacking} == {"gone"}
     assert any(re.match(rf"{len(lacking)} of the images are not in the cache", note) for note in made.notes)
     second = scored_run(tmp_path / "b", made_cache)
-    both = joined_runs.open_runs([first, second])
+    both = ensemble.open_runs([first, second])
     assert gallery.notes_on(both, open_cache(made_cache), 0) == [
         f"The pictures are those of the first run's cache, {made_cache}."
     ]

@@ -16,9 +16,9 @@ from PIL import Image
 
 import evaluate
 import run_folder
-from data import cache as caches
+from data.cache import cache as caches
+from evaluation.evaluation import Evaluation
 from report import overlays
-from report.evaluation import Evaluation
 
 NAMES = ["<i>red</i>", "green"]
 

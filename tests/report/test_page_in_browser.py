@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import evaluate
-from data.preparation import Preparation
-from decision import Decision
+from data.images.preparation import Preparation
+from evaluation.decision import Decision
 from report import charts, prediction_page
 from report.page import Chart
 

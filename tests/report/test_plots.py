@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import precision_recall_curve
 
-import metrics
+from evaluation import metrics
 from report import plots, style
 
 

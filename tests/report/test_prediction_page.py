@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data.hierarchy import Tree
-from data.preparation import Preparation
-from decision import Decision
+from data.images.preparation import Preparation
+from data.labels.hierarchy import Tree
+from evaluation.decision import Decision
 from report import gallery, prediction_page
 
 NAMES = ["Nucleoplasm", "<script>alert(1)</script>", "Rods & rings"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import metrics
-from report import judging, reliability, style
-from report.page import percent
+from evaluation import figures, metrics
+from report import reliability, style
+from report.formatting import percent
 
 
 def made(classes, rows=80):
@@ -15,7 +15,7 @@ def made(classes, rows=80):
     labels = (random.random(scores.shape) < 0.5 * scores).astype(np.uint8)
     labels[:, -1] = metrics.UNKNOWN if classes > 1 else labels[:, -1]
     table = metrics.per_class(labels, scores, 0.5, [f"class {number}" for number in range(classes)])
-    return judging.Part(labels, scores, {}, None).calibration, [{**row, "training_images": 9} for row in table]
+    return figures.Part(labels, scores, {}, None).calibration, [{**row, "training_images": 9} for row in table]
 
 
 @pytest.mark.parametrize("classes", [1, 28, 120])
@@ -40,7 +40,7 @@ def test_the_chart_shows_the_figures(classes, tmp_path, monkeypatch):
 
 
 def read(labels, scores, **options):
-    part = judging.Part(np.array(labels, dtype=np.uint8), np.array(scores), {}, options.get("groups"))
+    part = figures.Part(np.array(labels, dtype=np.uint8), np.array(scores), {}, options.get("groups"))
     return reliability.reading(part.calibration, "test", ["Golgi", "Rods", "Nucleus"])
 
 

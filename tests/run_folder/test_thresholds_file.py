@@ -8,7 +8,7 @@ import pytest
 import evaluate
 import run_folder
 import thresholds
-from data.faults import InputError
+from common.errors import InputError
 
 NAMES = ["N/A", "Rods & rings"]
 CACHE = {

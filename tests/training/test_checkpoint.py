@@ -13,10 +13,10 @@ import pytest
 import header
 import run_folder
 import train
-from data.faults import InputError
-from training import resuming, stopping
+from common.errors import InputError
+from training import resume, signals
 from training.checkpoint import Checkpoints, State
-from training.lock import Lock
+from training.resume import Lock
 
 DESCRIBED = {"cache": {"fingerprint": "a", "rows": 3}, "scaling": {}, "shown_rates": [0.5], "inputs": {}, "threads": 2,
              "resolved": {"precision": "float32"}}  # fmt: skip
@@ -28,13 +28,13 @@ def state(step: int, best: str | None = None) -> State:
 
 def begun(run: Path, **options) -> train.Config:
     config = dataclasses.replace(train.Config(), run_dir=run, **options)
-    with resuming.session(config) as session:
+    with resume.session(config) as session:
         session.begin({**header.record(config), **DESCRIBED})
     return config
 
 
-def went_on(config: train.Config, **described) -> resuming.Session:
-    with resuming.session(dataclasses.replace(config, resume=True)) as session:
+def went_on(config: train.Config, **described) -> resume.Session:
+    with resume.session(dataclasses.replace(config, resume=True)) as session:
         if not session.finished:
             session.begin({**header.record(config), **DESCRIBED, **described})
         return session
@@ -153,7 +153,7 @@ def test_the_command_that_goes_on_is_the_one_that_was_given():
     import shlex
 
     config = header.parse(train.Config, "", given)
-    words = shlex.split(resuming.command(config))
+    words = shlex.split(resume.command(config))
     assert words[:2] == ["python", "train.py"]
     again = header.parse(train.Config, "", words[2:])
     assert again == dataclasses.replace(config, overwrite=False, resume=True)
@@ -162,7 +162,7 @@ def test_the_command_that_goes_on_is_the_one_that_was_given():
 @pytest.fixture
 def heeds_signals():
     """Both signals as a shell's own job has them: one in the background begins with Ctrl-C ignored, and keeps it so."""
-    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
@@ -172,14 +172,14 @@ def heeds_signals():
 
 def test_signals_wait_where_they_must(heeds_signals):
     done = []
-    with pytest.raises(stopping.Stopped) as raised, stopping.watched(), stopping.deferred():
+    with pytest.raises(signals.Stopped) as raised, signals.watched(), signals.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
         done.append("step")
-        assert stopping.asked()
+        assert signals.asked()
     assert (raised.value.code, done) == (143, ["step"])
-    with pytest.raises(stopping.Stopped) as raised, stopping.watched(), stopping.deferred(), stopping.at_once():
+    with pytest.raises(signals.Stopped) as raised, signals.watched(), signals.deferred(), signals.at_once():
         os.kill(os.getpid(), signal.SIGINT)
         done.append("never")
     assert (raised.value.code, done) == (130, ["step"])
-    assert not stopping.asked()
+    assert not signals.asked()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

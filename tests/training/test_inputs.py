@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 import train
-from data import augmented_plan, hierarchy, sampling
-from data.augmentation import Ranges
-from data.augmented import augmented_dir
-from data.augmented_writer import AugmentedWriter
-from data.cache import open_cache
-from data.partition import with_classes, with_fold
+from data.augmentation import plan as augmented_plan
+from data.augmentation.augmented_set import augmented_dir
+from data.augmentation.operations import Ranges
+from data.augmentation.writer import AugmentedWriter
+from data.batches import sampling
+from data.cache import cache_subset
+from data.cache.cache import open_cache
+from data.cache.partition import with_classes, with_fold
 from training.inputs import Inputs
 
 
@@ -64,7 +66,7 @@ def test_every_part_fold_and_tree_repeats_the_same_rare_classes(made_cache, tmp_
     tree = tmp_path / "tree.csv"
     tree.write_text(f"class,parent\n{top},\n" + "".join(f"{name},{top}\n" for name in below))
     small, _ = with_classes(cache, ("small",), 0)
-    for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), hierarchy.seen(cache, tree)):
+    for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), cache_subset.seen(cache, tree)):
         rows = seen.rows("train")
         inputs = Inputs(train.Config(), seen, rows)
         columns = [cache.class_names.index(name) for name in whole.rare]

@@ -11,7 +11,7 @@ import pytest
 import header
 import losses
 import train
-from data.faults import InputError
+from common.errors import InputError
 from training import callbacks, devices, loss_setup
 
 NAMES = ["Golgi", "Cytosol", "Rods"]

@@ -10,12 +10,12 @@ import pytest
 
 import models
 import train
-from training import callbacks, checkpoint, devices, keeping, phases, resuming, selection
+from training import callbacks, checkpoint, checkpoint_callback, devices, resume, selection, stages
 from training.inputs import Inputs
 
 KILLED_AT = {  # where a kill may come: the method, and whether before or behind it
-    "a step is done": (keeping.Keeper, "on_train_batch_end", "before"),
-    "a step is counted": (keeping.Keeper, "on_train_batch_end", "behind"),
+    "a step is done": (checkpoint_callback.Keeper, "on_train_batch_end", "before"),
+    "a step is counted": (checkpoint_callback.Keeper, "on_train_batch_end", "behind"),
     "an epoch's metrics are there": (callbacks.SplitMetrics, "on_epoch_end", "behind"),
     "history.csv is written": (callbacks.History, "on_epoch_end", "behind"),
     "the best weights are written": (callbacks.Best, "keep", "behind"),
@@ -91,7 +91,7 @@ def config_of(cache_dir: Path, run_dir: Path, **options) -> train.Config:
 
 def fitted(config: train.Config) -> list[np.ndarray]:
     """What train.py does up to the end of training; the final weights."""
-    with resuming.session(config) as session:
+    with resume.session(config) as session:
         cache, _ = selection.viewed(config)
         rows = selection.usable_rows(config, cache)
         inputs = Inputs(config, cache, rows["train"])
@@ -100,9 +100,9 @@ def fitted(config: train.Config) -> list[np.ndarray]:
         keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
         model, loss = train.built(config, cache, inputs, {"mean": [99.0] * 3, "std": [50.0] * 3})
         described = {"cache": cache.meta, "scaling": {}, "shown_rates": [], "resolved": {}}
-        described |= {"inputs": resuming.inputs_of(config, cache), "threads": threads}
+        described |= {"inputs": resume.inputs_of(config, cache), "threads": threads}
         session.begin({**train.header.record(config), **described})
-        phases.fit(config, cache, rows, inputs, model, loss, session.state)
+        stages.fit(config, cache, rows, inputs, model, loss, session.state)
         return model.get_weights()
 
 

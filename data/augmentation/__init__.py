@@ -1,0 +1,1 @@
+"""New images of training images, on disk and on the fly."""

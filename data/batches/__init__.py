@@ -1,0 +1,1 @@
+"""Batches of a cache: which images, in which order, with which augmentation."""

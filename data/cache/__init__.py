@@ -1,0 +1,1 @@
+"""The cache: prepared pixels, labels and index in one folder."""

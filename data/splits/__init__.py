@@ -1,0 +1,1 @@
+"""Train, validation and test: what belongs together, and where it goes."""

@@ -1,0 +1,1 @@
+"""Synthetic images whose labels are true by construction: python -m data.synthetic"""

@@ -1,0 +1,1 @@
+"""A CSV or workbook as rows with line numbers."""

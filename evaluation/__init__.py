@@ -1,0 +1,1 @@
+"""Figures of scores and predictions: numbers only, no text, no charts, no HTML."""

@@ -1,0 +1,142 @@
+"""All that the stored scores of a run say, computed once for what is printed, written and drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import InputError
+from evaluation import figures as evaluated
+from evaluation import levels
+from evaluation.figures import Part
+
+JUDGED_FIRST = ("test", "val", "train")
+ClassRows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A run's figures. Choices are what scores are cut at: "0.5", and "tuned" if there are tuned thresholds.
+
+    Attributes:
+        run: a `run_folder.Run`.
+        holder: the same with the folder whose thresholds are used.
+        choices: choice → a threshold or a `decision.Decision`.
+        split: the one that is judged.
+        scored: split → its `run_folder.Scores`. parts: split → what is judged of them.
+        figures: split → choice → `metrics.summary` and `figures.figures`.
+        classes: split → choice → the rows of `metrics.per_class` with "training_images", the largest class first.
+        by_level: split → choice → `levels.level_figures`; nothing without a tree.
+        more: `figures.judged`, of the judged split.
+        comparisons: `comparison.compare`.
+        tuned_on: images of the judged split that also chose the thresholds, as val images of other joined runs.
+    """
+
+    run: Any
+    holder: Any
+    choices: dict[str, Any]
+    split: str
+    scored: dict[str, Any]
+    parts: dict[str, Part]
+    figures: dict[str, dict[str, dict[str, float]]]
+    classes: dict[str, ClassRows]
+    by_level: dict[str, dict[str, list[dict[str, Any]]]]
+    more: dict[str, Any]
+    comparisons: list[dict[str, Any]]
+    tuned_on: int
+
+    @property
+    def part(self) -> Part:
+        """What is judged of the judged split."""
+        return self.parts[self.split]
+
+    @property
+    def rows(self) -> ClassRows:
+        """Choice → the rows of the classes in the judged split, the largest class first."""
+        return self.classes[self.split]
+
+    @property
+    def choice(self) -> str:
+        """The thresholds that predictions are made with: tuned, if there are any."""
+        return list(self.choices)[-1]
+
+    @property
+    def columns(self) -> list[int]:
+        """The column of `part` that each of `rows` stands for."""
+        positions = {name: index for index, name in enumerate(self.run.class_names)}
+        return [positions[row["class"]] for row in self.rows["0.5"]]
+
+
+def evaluate(
+    run: Any, holder: Any, choices: dict[str, Any], comparisons: Sequence[dict[str, Any]], draws: int, seed: int
+) -> Evaluation:
+    """Judge a run by its stored scores.
+
+    Args:
+        run: a `run_folder.Run`. holder, choices: as in `Evaluation`.
+        comparisons: `comparison.compare`, with other runs.
+        draws, seed: of the bootstrap.
+
+    Raises:
+        InputError: no scores of known labels are stored, or a score is nan.
+    """
+    scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
+    if not scored:
+        raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
+    judged = next(split for split in JUDGED_FIRST if split in scored)
+    tuned_on = tuned_on_judged(holder, judged, choices)
+    parts, figures, classes = computed(run, scored, choices)
+    more = evaluated.judged(run, parts, classes, judged, draws, seed)
+    by_level = level_figures(run, scored, choices) if run.tree else {}
+    made = parts, figures, classes, by_level, more, list(comparisons)
+    return Evaluation(run, holder, choices, judged, scored, *made, tuned_on)
+
+
+def tuned_on_judged(run: Any, judged: str, choices: dict[str, Any]) -> int:
+    """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
+    if judged == "val" or "tuned" not in choices or "val" not in run.splits():
+        return 0
+    if run.thresholds_record().get("method") == "fixed" and not run.thresholds_edited:
+        return 0  # which no image chose
+    tested, tuned = run.scores(judged), run.scores("val")
+    seen = set(tuned.ids) | (set() if tuned.hashes is None else set(tuned.hashes) - {""})
+    hashes = tested.ids if tested.hashes is None or len(run.members) == 1 else tested.hashes
+    return sum(name in seen or digest in seen for name, digest in zip(tested.ids, hashes, strict=True))
+
+
+def computed(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> tuple[dict, dict, dict]:
+    """`parts`, `figures` and `classes` of an `Evaluation`.
+
+    Raises:
+        InputError: a score is nan.
+    """
+    parts = {split: evaluated.part_of(run, stored, choices) for split, stored in scored.items()}
+    figures: dict = {}
+    classes: dict = {}
+    training = run.training_counts
+    for split, stored in scored.items():
+        given = (run.tree, stored.labels, stored.scores)
+        try:
+            found = evaluated.figures(parts[split])
+            figures[split] = {
+                name: {**levels.class_summary(*given, cuts), **found[name]} for name, cuts in choices.items()
+            }
+            rows = {name: levels.class_rows(*given, cuts, run.class_names) for name, cuts in choices.items()}
+        except ValueError as error:
+            raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
+        order = sorted(range(len(rows["0.5"])), key=lambda index: -int(training[index]))
+        classes[split] = {
+            name: [{"training_images": int(training[index]), **found[index]} for index in order]
+            for name, found in rows.items()
+        }
+    return parts, figures, classes
+
+
+def level_figures(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> dict[str, dict[str, list]]:
+    """Split → choice of thresholds → `evaluation.levels.level_figures`."""
+    return {
+        split: {
+            name: levels.level_figures(run.tree, stored.labels, stored.scores, cuts, run.class_names)
+            for name, cuts in choices.items()
+        }
+        for split, stored in scored.items()
+    }

@@ -1,0 +1,284 @@
+"""Multi-label metrics: arrays in, numbers out. Every label that is unknown (255) is left out, everywhere.
+
+Shapes: labels (N, K) uint8 with 0, 1 or 255; scores (N, K) floating; predictions (N, K) bool; thresholds (K,) or one.
+A class is predicted where its score is at or above its threshold. A ratio 0/0 counts as 0, as in scikit-learn with
+`zero_division=0`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from evaluation.smoothing import without_smoothing
+
+UNKNOWN = 255
+
+
+def predict(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
+    """Predictions (N, K) bool: score >= threshold, compared in float64."""
+    # A Python float would be rounded to the scores' float32 first and could then swallow a score just below it.
+    return scores >= np.asarray(thresholds, dtype=np.float64)
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    """True and false positives and negatives of each class over its known labels.
+
+    Returns:
+        "TP", "FP", "FN" and "TN", each (K,) int64.
+    """
+    labels, predictions = _checked(labels, predictions)
+    positive, negative = labels == 1, labels == 0
+    predicted = predictions.astype(bool, copy=False)
+    true_positives = np.count_nonzero(positive & predicted, axis=0)
+    false_positives = np.count_nonzero(negative & predicted, axis=0)
+    counts = {
+        "TP": true_positives,
+        "FP": false_positives,
+        "FN": np.count_nonzero(positive, axis=0) - true_positives,
+        "TN": np.count_nonzero(negative, axis=0) - false_positives,
+    }
+    return {name: np.asarray(count, dtype=np.int64) for name, count in counts.items()}
+
+
+def precision_recall_f1(counts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision TP/(TP+FP), recall TP/(TP+FN) and F1 2TP/(2TP+FP+FN) from `confusion`'s counts, float64, 0/0 = 0."""
+    true_positives, false_positives, false_negatives = (np.asarray(counts[name]) for name in ("TP", "FP", "FN"))
+    precision = _ratio(true_positives, true_positives + false_positives)
+    recall = _ratio(true_positives, true_positives + false_negatives)
+    f1 = _ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives)
+    return precision, recall, f1
+
+
+def macro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The mean of F1 over all K classes; a class that has no positives and is never predicted counts 0."""
+    return float(precision_recall_f1(confusion(labels, predictions))[2].mean())
+
+
+def micro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """F1 of the counts pooled over all classes."""
+    pooled = {name: count.sum() for name, count in confusion(labels, predictions).items()}
+    return float(precision_recall_f1(pooled)[2])
+
+
+def subset_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The share of rows whose known labels are all right, of the rows with a known label; nan if there is none."""
+    labels, predictions = _checked(labels, predictions)
+    known = labels != UNKNOWN
+    wrong = known & (predictions.astype(bool, copy=False) != (labels == 1))
+    judged = known.any(axis=1)
+    rows = np.count_nonzero(judged)
+    return float(np.count_nonzero(judged & ~wrong.any(axis=1)) / rows) if rows else float("nan")
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Average precision of each class, (K,) float64, nan where a class has no known positive.
+
+    AP = sum over distinct scores of (R_n - R_(n-1)) P_n, which is the mean, over the positives, of the precision at
+    each one's own score; tied scores are cut together. Equals scikit-learn's `average_precision_score`.
+
+    Raises:
+        ValueError: a score of a known label is nan.
+    """
+    labels, scores = _checked(labels, scores)
+    result = np.full(labels.shape[1], np.nan)
+    for index in range(labels.shape[1]):
+        found, predicted, _ = ranked_positives(labels[:, index], scores[:, index])
+        if len(found):
+            result[index] = np.mean(found / predicted)
+    return result
+
+
+def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """mAP: the mean of `average_precision` over the classes that have a known positive (no such class: nan)."""
+    return mean_known(average_precision(labels, scores))
+
+
+def ranked_positives(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a cut at each positive's score finds, for one class, in ascending order of that score.
+
+    Each step of recall, and so the highest F1 too, lies at a positive's score.
+
+    Args:
+        labels: (N,) uint8. scores: (N,).
+
+    Returns:
+        For each of the P positives, if all rows with at least its score are predicted: the positives found (P,) int64
+        and the rows predicted (P,) int64. And the scores of all known rows in ascending order.
+
+    Raises:
+        ValueError: a score of a known label is nan.
+    """
+    ordered = np.sort(scores[labels != UNKNOWN])
+    if len(ordered) and np.isnan(ordered[-1]):
+        raise ValueError("scores must be numbers, but some are nan")
+    positives = np.sort(scores[labels == 1])
+    found = len(positives) - np.searchsorted(positives, positives)
+    predicted = len(ordered) - np.searchsorted(ordered, positives)
+    return found, predicted, ordered
+
+
+def precision_recall_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of one class at each positive's score, recall descending; both empty without positives.
+
+    Args:
+        labels: (N,) uint8. scores: (N,).
+    """
+    found, predicted, _ = ranked_positives(labels, scores)
+    return _ratio(found, predicted), _ratio(found, np.full(len(found), len(found)))
+
+
+def calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 15) -> dict[str, Any]:
+    """How far the scores are from the shares of positives among labels with such scores (a reliability curve).
+
+    Bins of equal width from 0 to 1, a score on a border in the upper one, 1 in the last. The expected calibration error
+    is ECE = Σ_b (n_b / n)·|mean score − share of positives| over the bins (Guo et al., ICML 2017, equation 3, there of
+    the winning class; here of each label's probability).
+
+    Args:
+        labels, scores: as everywhere here; scores are probabilities.
+        bins: how many.
+
+    Returns:
+        Over the labels of all classes together: "ECE", "mean_score", "positive_share", and "bins", a dict a bin with
+        "labels" (how many), "mean_score" and "positive_share" (nan in an empty bin); and "class_ECE", (K,) float64, nan
+        for a class without known labels.
+
+    Raises:
+        ValueError: a score of a known label is not between 0 and 1.
+    """
+    labels, scores = _checked(labels, scores)
+    known = labels != UNKNOWN
+    if not ((scores[known] >= 0) & (scores[known] <= 1)).all():
+        raise ValueError("scores must be probabilities from 0 to 1")
+    counts, score_sums, positives = (np.zeros((bins, labels.shape[1])) for _ in range(3))
+    for index in range(labels.shape[1]):
+        here = scores[known[:, index], index].astype(np.float64)
+        places = np.minimum((here * bins).astype(np.int64), bins - 1)
+        hits = labels[known[:, index], index] == 1
+        counts[:, index], score_sums[:, index], positives[:, index] = (
+            np.bincount(places, weights=weights, minlength=bins) for weights in (None, here, hits)
+        )
+    gaps = np.abs(score_sums - positives).sum(axis=0)
+    total = counts.sum()
+    return {
+        "ECE": _share(np.abs(score_sums.sum(axis=1) - positives.sum(axis=1)).sum(), total),
+        "mean_score": _share(score_sums.sum(), total),
+        "positive_share": _share(positives.sum(), total),
+        "bins": [
+            {"labels": int(count), "mean_score": _share(mean, count), "positive_share": _share(hits, count)}
+            for count, mean, hits in zip(counts.sum(1), score_sums.sum(1), positives.sum(1), strict=True)
+        ],
+        "class_ECE": np.array([_share(gap, count) for gap, count in zip(gaps, counts.sum(axis=0), strict=True)]),
+    }
+
+
+def with_class_rates(
+    scores: np.ndarray, trained: np.ndarray, new: np.ndarray, smoothing: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Probabilities for images among which the classes have other rates than in training.
+
+    By Bayes' rule, class by class: logit + log(π'/(1 − π')) − log(π/(1 − π)), with π the rate in training, π' the new
+    one (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, has it for one label an image, behind a
+    softmax; here behind a sigmoid). It is exact where a class looks the same and only its rate differs, and the scores
+    are calibrated.
+
+    Args:
+        scores: (N, K) probabilities.
+        trained: π, (K,). A class that training did not see, or saw everywhere, is left as it is.
+        new: π', (K,); 0 gives 0, and 1 gives 1.
+        smoothing: the share of label smoothing that the scores were trained with, (K,); it is undone first.
+
+    Returns:
+        (N, K) float64.
+    """
+    trained, new = (np.asarray(each, dtype=np.float64) for each in (trained, new))
+    scores = without_smoothing(scores, smoothing)
+    told = (trained > 0) & (trained < 1)
+    old = np.where(told, trained, 0.5)
+    # Written without logits, so that scores of 0 and 1 stay what they are.
+    for_it = scores * np.where(told, new / old, 1.0)
+    against = (1 - scores) * np.where(told, (1 - new) / (1 - old), 1.0)
+    return np.divide(for_it, for_it + against, out=np.zeros(scores.shape), where=for_it + against > 0)
+
+
+def summary(
+    labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray | float, predictions: np.ndarray | None = None
+) -> dict[str, float | int]:
+    """The figures of one split at the given thresholds.
+
+    Args:
+        labels, scores, thresholds: see above.
+        predictions: (N, K) bool, where they are not those of the thresholds alone.
+
+    Returns:
+        "macro_f1", "micro_f1", "subset_accuracy", "mAP" (needs no threshold), "rows" (those with a known label),
+        "classes_with_positives".
+    """
+    predictions = predict(scores, thresholds) if predictions is None else predictions
+    precisions = average_precision(labels, scores)
+    return {
+        "macro_f1": macro_f1(labels, predictions),
+        "micro_f1": micro_f1(labels, predictions),
+        "subset_accuracy": subset_accuracy(labels, predictions),
+        "mAP": mean_known(precisions),
+        "rows": int(np.count_nonzero((np.asarray(labels) != UNKNOWN).any(axis=1))),
+        "classes_with_positives": int(np.count_nonzero(~np.isnan(precisions))),
+    }
+
+
+def per_class(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    thresholds: np.ndarray | float,
+    class_names: list[str],
+    predictions: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """One row a class, in the order of the classes.
+
+    Args:
+        labels, scores, thresholds: see above.
+        class_names: K names.
+        predictions: (N, K) bool, where they are not those of the thresholds alone.
+
+    Returns:
+        Rows with "class", "support" (known positives), "TP", "FP", "FN", "TN", "precision", "recall", "f1", "AP" (nan
+        without positives) and "threshold".
+    """
+    cuts = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (labels.shape[1],))
+    counts = confusion(labels, predict(scores, cuts) if predictions is None else predictions)
+    precision, recall, f1 = precision_recall_f1(counts)
+    precisions = average_precision(labels, scores)
+    return [
+        {
+            "class": name,
+            "support": int(counts["TP"][index] + counts["FN"][index]),
+            **{count: int(counts[count][index]) for count in ("TP", "FP", "FN", "TN")},
+            "precision": float(precision[index]),
+            "recall": float(recall[index]),
+            "f1": float(f1[index]),
+            "AP": float(precisions[index]),
+            "threshold": float(cuts[index]),
+        }
+        for index, name in enumerate(class_names)
+    ]
+
+
+def _checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    labels, other = np.asarray(labels), np.asarray(other)
+    if labels.ndim != 2 or labels.shape != other.shape:
+        raise ValueError(f"labels {labels.shape} and scores or predictions {other.shape} must have one shape (N, K)")
+    return labels, other
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.zeros(np.shape(above)), where=np.asarray(below) != 0)
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def mean_known(values: np.ndarray) -> float:
+    """Return the mean of the values that are defined; nan if none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,1 +1,0 @@
-"""The formulas beside `metrics`: figures from counts, rankings under weights, bootstrap intervals, a baseline."""

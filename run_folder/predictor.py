@@ -1,0 +1,73 @@
+"""The models of one or more runs as one: pixels in, joined probabilities out."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from common.errors import InputError
+from data.batches.test_time_augmentation import Views
+from run_folder.ensemble import JoinedRuns
+from run_folder.run import Run
+
+
+class Predictor:
+    """The models of one or more runs, each loaded once: pixels in, joined probabilities out.
+
+    Attributes:
+        preparations: the different ways in which the runs prepare an image, P of them.
+        models: R Keras models.
+
+    Raises:
+        InputError: a model cannot be loaded, or the runs take other channels, which no one image has.
+    """
+
+    def __init__(self, run: Run) -> None:
+        runs = self._runs = run.runs if isinstance(run, JoinedRuns) else [run]
+        self._columns = run.columns if isinstance(run, JoinedRuns) else [np.arange(len(run.class_names))]
+        self._classes = len(run.class_names)
+        prepared = [each.checked_preparation() for each in runs]
+        for each, preparation in zip(runs, prepared, strict=True):
+            files, first = (
+                f"{', '.join(one.channel_names)}{one.pattern and f' ({one.pattern})'}"
+                for one in (preparation, prepared[0])
+            )
+            if files != first:
+                raise InputError(f"{each.directory} takes the channels {files}, but {runs[0].directory} takes {first}")
+        self.preparations = list(dict.fromkeys(prepared))
+        self._ways = [self.preparations.index(preparation) for preparation in prepared]
+        self.models = [each.load_model() for each in runs]
+        if len(runs) > 1:
+            # TensorFlow takes the models, each compiled once, for one that is compiled again and again, and warns.
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+    def words(self) -> list[str]:
+        """What is scored otherwise than in the image as it is, in lines."""
+        return [f"Scores of {run.directory}: {run.views}, as in its own" for run in self._runs if run.views != Views()]
+
+    def score(self, images: Sequence[Sequence[np.ndarray]], batch_size: int) -> np.ndarray:
+        """The probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8 of any sides."""
+        totals, counts = np.zeros((len(images), self._classes)), np.zeros(self._classes)
+        for run, model, way, columns in zip(self._runs, self.models, self._ways, self._columns, strict=True):
+            totals[:, columns] += _scored(model, run.views, [ways[way] for ways in images], batch_size)
+            counts[columns] += 1
+        return (totals / counts).astype(np.float32)
+
+
+def _scored(model: Any, views: Views, images: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+    """The mean over the views of a model's probabilities, in the images' order."""
+    from data.batches.batches import probabilities
+
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        shapes.setdefault(image.shape, []).append(place)
+    found = np.zeros((len(images), model.output_shape[-1]))
+    for places in shapes.values():
+        # Filled up to a power of two, so that shapes with few images cost little and few graphs are compiled.
+        size = batch_size if len(shapes) == 1 else min(batch_size, 1 << (len(places) - 1).bit_length())
+        batches = (
+            np.stack([images[place] for place in places[first : first + size]]) for first in range(0, len(places), size)
+        )
+        found[places] = probabilities(model, batches, size, views, logits=False)
+    return found

@@ -1,0 +1,1 @@
+"""Thresholds chosen on scores: methods, objectives, and scores of held-out rows."""

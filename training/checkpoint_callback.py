@@ -1,0 +1,152 @@
+"""Keeping the state of a training run in checkpoints, and taking it up again, bit for bit."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from common.errors import InputError
+from models.scaling import take_up_weights
+from training import signals
+from training.checkpoint import Checkpoints, State
+
+SHARE = 0.05  # of the time that checkpoints at the ends of short epochs may take; one is then left out
+DIVERGED = "training diverged; lower learning_rate, or the class weights"
+
+
+class Part(Protocol):
+    """A callback that remembers something from epoch to epoch: `state` gives it ready for JSON, `restore` takes it."""
+
+    def state(self) -> Any: ...
+
+    def restore(self, told: Any) -> None: ...
+
+
+class Keeper(keras.callbacks.Callback):
+    """Writes checkpoints: every so many minutes, at an epoch's end, and before a signal ends training.
+
+    It has to come last. What it writes are all variables of model (with the states of dropout's generators), optimizer
+    (with averages and gathered gradients) and metrics, and what the other callbacks remember. Weights that are not
+    finite are never written.
+
+    Attributes:
+        epoch, step: how far training is: whole epochs of the run, and steps into the next.
+        last: what was last written or taken up, while an epoch is under way that did not begin here; else None.
+
+    Args:
+        checkpoints: where they go.
+        minutes: between two of them, at most, in a long epoch.
+        told: what else a checkpoint says, ready for JSON: the phase, and what it stands on.
+        parts: by name.
+        steps: of an epoch. epochs: of the run, those of earlier phases included.
+        done: epochs of earlier phases.
+        check_every: steps between looks at the loss; a look waits for the device.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        minutes: float,
+        told: dict[str, Any],
+        parts: dict[str, Part],
+        steps: int,
+        epochs: int,
+        done: int,
+        check_every: int = 1,
+    ) -> None:
+        super().__init__()
+        self.epoch, self.step, self._steps, self._epochs = done, 0, steps, epochs
+        self._checkpoints, self._seconds, self._told, self._parts = checkpoints, 60 * minutes, told, parts
+        self._check_every = check_every
+        self.last: State | None = None
+        self._whole = True  # whether this epoch began with its first step
+        self._written, self._cost = time.monotonic(), 0.0
+
+    def restore(self, state: State) -> None:
+        """Take up a state; the model is compiled and set, and `fit` is still to come."""
+        self.epoch, self.step = state.told["epoch"], state.told["step"]
+        for name, part in self._parts.items():
+            part.restore(state.told["parts"][name])
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        for kind, variables in self._variables().items():
+            _assign(variables, state.arrays.get(kind, []))
+        take_up_weights(self.model)
+        self.last, self._whole = state, self.step == 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._whole:
+            # Keras has just set them to zero, as for a whole epoch.
+            _assign(self.model.metrics_variables, self.last.arrays["metrics"])
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self._check_every == 0 and not np.isfinite(float(logs["loss"])):
+            place = f"epoch {self.epoch + 1}, step {self.step} of {self._steps}"
+            raise InputError(f"{place}: the loss is no longer finite: {DIVERGED}")
+        if signals.asked() or time.monotonic() - self._written > self._seconds:
+            self.save()
+            signals.raise_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch, self.step = epoch + 1, 0
+        last = self.epoch == self._epochs or self.model.stop_training or not self._whole
+        if last or signals.asked() or self._cost < SHARE * (time.monotonic() - self._written):
+            self.save()
+        self._whole = True
+        signals.raise_if_asked()
+
+    @contextmanager
+    def scoring(self) -> Iterator[None]:
+        """While the model only scores, a signal ends it at once, and the checkpoint says that the epoch's steps are
+        done."""
+        try:
+            with signals.at_once():
+                yield
+        except signals.Stopped:
+            self.save()
+            raise
+
+    def save(self) -> None:
+        """Write a checkpoint now.
+
+        Raises:
+            InputError: the weights are not finite; the checkpoint before stays the last.
+            OSError: it cannot be written.
+        """
+        start = time.monotonic()
+        state = self._state()
+        if not all(np.isfinite(array).all() for array in state.arrays["model"]):
+            place = f"epoch {self.epoch + 1}, step {self.step} of {self._steps}"
+            raise InputError(f"{place}: the weights are no longer finite: {DIVERGED}")
+        self._checkpoints.save(self.epoch * self._steps + self.step, state)
+        self._written = time.monotonic()
+        self._cost, self.last = self._written - start, None if self._whole else state
+
+    def _state(self) -> State:
+        arrays = {
+            kind: [ops.convert_to_numpy(each) for each in variables] for kind, variables in self._variables().items()
+        }
+        parts = {name: part.state() for name, part in self._parts.items()}
+        best = self._parts["best"].file
+        return State({**self._told, "epoch": self.epoch, "step": self.step, "best": best, "parts": parts}, arrays)
+
+    def _variables(self) -> dict[str, list[keras.Variable]]:
+        model = self.model
+        return {
+            "model": model.variables,  # Keras counts the states of random generators among them
+            "optimizer": model.optimizer.variables,
+            "metrics": model.metrics_variables,
+        }
+
+
+def _assign(variables: list[keras.Variable], arrays: list[np.ndarray]) -> None:
+    shapes = [[tuple(each.shape) for each in found] for found in (variables, arrays)]
+    if shapes[0] != shapes[1]:
+        raise InputError("the checkpoint is of another model; give --overwrite to begin anew")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
