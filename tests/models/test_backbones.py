@@ -88,11 +88,12 @@ def test_features_are_those_that_keras_makes_with_imagenets_weights(name, tmp_pa
     reference = constructor(include_top=False, weights="imagenet", input_shape=(side, side, 3), pooling="avg")
     images = made_images(side)
     expected = outputs(reference, module_of(name).preprocess_input(images.astype(np.float32)))
-    for weights in ("imagenet", str(path)):
+    assert expected.std() > 0
+    # A file of weights takes the same way but for the EfficientNets that Keras builds in two ways.
+    for weights in ("imagenet", str(path)) if name.startswith("EfficientNetB") else (str(path),):
         model = models.build("backbone", (side, side, 3), 5, **SCALING, backbone=name, weights=weights)
         found = outputs(keras.Model(model.input, model.get_layer("features").output), images)
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
-        assert expected.std() > 0
 
 
 @pytest.mark.parametrize("name", [name for name in backbone.names() if not name.startswith("EfficientNetB")])
