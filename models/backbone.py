@@ -68,7 +68,7 @@ def build(
         weights: `none`, `imagenet`, or the path of a file of this backbone's weights without its top. Where the images
             do not have three channels, the first kernel is inflated: see `inflated`.
         trainable: `all`, `last_stage` (the layers at the smallest resolution, and the head), or `head`. What is frozen
-            keeps its batch normalisation in inference mode.
+            computes as in inference: its batch normalisation learns nothing, and its dropout drops nothing.
         dropout: fraction of the features that is dropped in training.
         head_units: width of a hidden dense layer behind the features, 0 for none.
         pyramid_levels: bins a side of each grid of `SpatialPyramidPooling`, in place of the mean; empty for the mean.
@@ -192,3 +192,12 @@ def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
         # From the end, as the two networks begin in different ways.
         for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
             layer.trainable = twin.output.shape[1:3] == smallest
+    without_frozen_dropout(network)
+
+
+def without_frozen_dropout(network: keras.Model) -> None:
+    """Let dropout drop nothing where it is frozen, as the stochastic depth of the EfficientNets is; Keras does so with
+    batch normalisation alone. Else a head would train on features that no image has."""
+    for layer in network.layers:
+        if isinstance(layer, layers.Dropout) and not layer.trainable:
+            layer.rate = 0.0
