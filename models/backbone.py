@@ -181,18 +181,27 @@ def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
     """Freeze all layers, those before the last stage, or none."""
     if trainable not in ("all", "last_stage", "head"):
         raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
-    like = network
-    if trainable == "last_stage" and None in network.output.shape[1:3]:
-        # The stages are told by the sizes of their maps, which only a network of fixed sides has.
-        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])))
-    smallest = like.output.shape[1:3]
+    stage = _last_stage(network, backbone) if trainable == "last_stage" else []
     for layer in network.layers:
-        layer.trainable = trainable == "all"
-    if trainable == "last_stage":
-        # From the end, as the two networks begin in different ways.
-        for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
-            layer.trainable = twin.output.shape[1:3] == smallest
+        layer.trainable = trainable == "all" or layer in stage
     without_frozen_dropout(network)
+
+
+def _last_stage(network: keras.Model, backbone: str) -> list[keras.Layer]:
+    """The layers from the first one with maps as small as those of the last one with weights, larger maps left out.
+
+    What pools behind all weights, as in a VGG, is no stage, and squeeze-and-excitation belongs to the stage it is in.
+    """
+    like = network
+    if {None, 1} & set(network.output.shape[1:3]):
+        # The sizes of maps tell the stages, which open sides have not, and single places do not.
+        like = _network(backbone, keras.Input((224, 224, network.inputs[0].shape[-1])))
+    sizes = [layer.output.shape[1:3] for layer in like.layers]
+    smallest = next(size for size, layer in zip(reversed(sizes), reversed(like.layers), strict=True) if layer.weights)
+    # From the end, as the two networks begin in different ways.
+    count = len(sizes) - sizes.index(smallest)
+    last = zip(network.layers[-count:], sizes[-count:], strict=True)
+    return [layer for layer, size in last if all(side <= most for side, most in zip(size, smallest, strict=False))]
 
 
 def without_frozen_dropout(network: keras.Model) -> None:
