@@ -70,7 +70,7 @@ def build(
         weights: `none`, `imagenet`, or the path of a file of this backbone's weights without its top. Where the images
             do not have three channels, the first kernel is inflated: see `inflated`.
         trainable: `all`, `last_stage` (the layers at the smallest resolution, and the head), or `head`. What is frozen
-            keeps its batch normalisation in inference mode.
+            computes as in inference: its batch normalisation learns nothing, and its dropout drops nothing.
         dropout: fraction of the features that is dropped in training.
         head_units: width of a hidden dense layer behind the features, 0 for none.
         pyramid_levels: bins a side of each grid of `SpatialPyramidPooling`, in place of the mean; empty for the mean.
@@ -213,15 +213,43 @@ def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
     """Freeze all layers, those before the last stage, or none."""
     if trainable not in ("all", "last_stage", "head"):
         raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
-    like = network
-    if trainable == "last_stage" and None in network.input.shape[1:3]:
-        # The sizes of the maps mark the stages, and only a network of fixed sides has them.
-        pooling = None if len(network.output.shape) == 4 else "avg"
-        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])), pooling=pooling)
-    smallest = next(layer.output.shape for layer in reversed(like.layers) if len(layer.output.shape) == 4)[1:3]
+    stage = _last_stage(network, backbone) if trainable == "last_stage" else []
     for layer in network.layers:
-        layer.trainable = trainable == "all"
-    if trainable == "last_stage":
-        # From the end, as the two networks begin in different ways.
-        for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
-            layer.trainable = twin.output.shape[1:3] == smallest or len(twin.output.shape) == 2
+        layer.trainable = trainable == "all" or layer in stage
+    without_frozen_dropout(network)
+
+
+def _last_stage(network: keras.Model, backbone: str) -> list[keras.layers.Layer]:
+    """Return the layers from the first one with the smallest maps on, without those whose maps are larger.
+
+    The smallest maps are those of the last layer with weights: a VGG pools once more after it. Squeeze-and-excitation
+    belongs to the stage that it is in.
+    """
+    sizes, smallest = _map_sizes(network)
+    if {None, 1} & set(smallest):
+        # Sizes of maps mark the stages. Open sides have none, and single pixels all have the same.
+        pooling = None if len(network.output.shape) == 4 else "avg"
+        like = _network(backbone, keras.Input((224, 224, network.inputs[0].shape[-1])), pooling=pooling)
+        sizes, smallest = _map_sizes(like)
+    # From the end, as the two networks begin in different ways.
+    count = len(sizes) - sizes.index(smallest)
+    last = zip(network.layers[-count:], sizes[-count:], strict=True)
+    return [layer for layer, size in last if all(side <= most for side, most in zip(size, smallest, strict=False))]
+
+
+def _map_sizes(network: keras.Model) -> tuple[list[tuple[int | None, ...]], tuple[int | None, ...]]:
+    """Return height and width of each layer's maps, empty for vectors, and those of the last layer with weights."""
+    shapes = [layer.output.shape for layer in network.layers]
+    sizes = [shape[1:3] if len(shape) == 4 else () for shape in shapes]
+    pairs = zip(reversed(sizes), reversed(network.layers), strict=True)
+    return sizes, next(size for size, layer in pairs if size and layer.weights)
+
+
+def without_frozen_dropout(network: keras.Model) -> None:
+    """Let frozen dropout drop nothing, such as the stochastic depth of the EfficientNets.
+
+    Keras does so with batch normalisation alone. A head would otherwise train on features that no image has.
+    """
+    for layer in network.layers:
+        if isinstance(layer, layers.Dropout) and not layer.trainable:
+            layer.rate = 0.0

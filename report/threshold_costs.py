@@ -22,7 +22,7 @@ def words(plain: np.ndarray, tuned: np.ndarray, config: Any, images: int) -> str
     """What all classes together cost on the rows that chose the thresholds, and in which unit.
 
     Args:
-        plain, tuned: (M,) at 0.5 and at the thresholds.
+        plain, tuned: (K,) at 0.5 and at the thresholds.
         config: of thresholds.py. images: how many rows.
     """
     unit = (

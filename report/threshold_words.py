@@ -57,7 +57,9 @@ def show_classes(
     title = config.method if config.method in TUNES_NOTHING else f"{config.method}, {config.objective}"
     tables.show(f"Thresholds ({title})", columns + [f"{figure}\nheld out"] * (held_out is not None), rows)
     if priced:
-        print(threshold_costs.words(*values, config, len(scored.labels)))
+        # Of the classes alone, as all other sums.
+        classes = run.tree.classes if run.tree else len(names)
+        print(threshold_costs.words(*(each[:classes] for each in values), config, len(scored.labels)))
 
 
 def show_figures(

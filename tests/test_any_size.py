@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import run_folder
 import train
 from data.cache import open_cache
 from data.faults import InputError
+
+TREE = {"model": "hierarchical", "hierarchy": Path("data/hpa_hierarchy.csv")}
 
 
 def trained(cache, run, **options):
@@ -26,6 +29,8 @@ def trained(cache, run, **options):
         ({"train_scales": (1.0, 0.5)}, "train_scales: model = cnn flattens its last maps"),
         ({"score_views": "crops"}, "score_views = crops: model = cnn flattens its last maps"),
         ({"model": "residual", "score_scales": (0.5,)}, "residual needs images of 32 pixels or more, not 16 × 16"),
+        ({**TREE, "score_scales": (0.5,)}, "extractor = residual needs images of 32 .* or --extractor cnn"),
+        ({**TREE, "extractor": "cnn", "train_scales": (0.5,)}, "extractor = cnn flattens its last maps"),
         ({"model": "residual", "score_views": "crops"}, "needs images of 32 pixels or more, not 28 × 28"),
         ({"train_scales": (1.0, 1.0)}, "train_scales = 1, 1: must be one or more different numbers"),
     ],

@@ -20,6 +20,7 @@ import predict
 import run_folder
 import thresholds
 from data.faults import InputError
+from data.hierarchy import Tree
 from report import charts, levels, threshold_curves
 from threshold_formulas import methods, objectives
 
@@ -282,6 +283,27 @@ def test_costs_are_shown_class_by_class_with_their_unit(tmp_path: Path, capsys: 
     thresholds.main(quick(directory))
     printed = capsys.readouterr().out
     assert "F1 at the" in printed and "cost at the" not in printed and "Cost on" not in printed
+
+
+def test_over_a_tree_the_cost_of_all_classes_is_that_of_the_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    directory = make_run(tmp_path / "run")
+    config = json.loads((directory / run_folder.CONFIG).read_text(encoding="utf-8"))
+    config["cache"]["hierarchy"] = Tree(NAMES, [3, 3, -1, -1], classes=3).described()
+    (directory / run_folder.CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    run = run_folder.open_run(directory)
+    labels, scores = made_scores(0)
+    labels = run.tree.expanded(labels[:, :3])
+    mark = {"mark": np.str_(run_folder.layout.scores_mark(config["cache"], "val"))}
+    np.savez(directory / "scores" / "val.npz", ids=run.scores("val").ids, scores=scores, labels=labels, **mark)
+    thresholds.main(quick(directory, objective="expected_cost", miss_cost=5.0))
+    printed = capsys.readouterr().out
+    for text, cuts in ((" at 0.5", 0.5), (" at these", run.thresholds())):
+        predicted = run.tree.closed(scores.astype(np.float64) >= cuts)[:, :3]
+        alarms, misses = (labels[:, :3] == 0) & predicted, (labels[:, :3] == 1) & ~predicted
+        assert f"{alarms.sum() + 5.0 * misses.sum():,.1f}{text}" in printed
+    assert "These figures are of the 3 classes" in printed
 
 
 def test_at_least_one_is_used_by_whoever_reads_the_thresholds(

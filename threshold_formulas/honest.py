@@ -21,6 +21,7 @@ class Honest:
         counts: "TP", "FP", "FN" and "TN", (R, M) int64 each.
         thresholds: (R × folds, M) float64.
         folds: how many.
+        classes: K; the figures and the cost are of the first K of the M.
     """
 
     macro_f1: np.ndarray
@@ -29,6 +30,7 @@ class Honest:
     counts: dict[str, np.ndarray]
     thresholds: np.ndarray
     folds: int
+    classes: int
 
     @property
     def class_f1(self) -> np.ndarray:
@@ -41,8 +43,10 @@ class Honest:
         return {name: _spread(getattr(self, name)) for name in names}
 
     def cost(self, false_alarm: float | np.ndarray, miss: float | np.ndarray) -> dict[str, float | None]:
-        """The cost of the false alarms and misses of all M together, each (M,) or one number, as `figures` has it."""
-        return _spread((self.counts["FP"] * false_alarm + self.counts["FN"] * miss).sum(axis=1))
+        """The cost of all classes together, as `figures` has it; the costs of a false alarm and a miss are (M,) or one
+        number each."""
+        each = self.counts["FP"] * false_alarm + self.counts["FN"] * miss
+        return _spread(each[:, : self.classes].sum(axis=1))
 
 
 def cross_fitted(
@@ -72,7 +76,7 @@ def cross_fitted(
     for repetition in range(repetitions):
         fold = dealt(labels[:, :classes], folds, np.random.default_rng((seed, repetition)), units)
         found.append(_judged((labels, scores, fold), (labels, scores, fold), [choose] * folds, predict, classes))
-    return _joined(found, folds)
+    return _joined(found, folds, classes)
 
 
 def across_folds(
@@ -90,7 +94,7 @@ def across_folds(
         choose: the way to choose the thresholds of each fold, F of them.
         predict, classes: as for `cross_fitted`.
     """
-    return _joined([_judged(chosen_on, judged, choose, predict, classes)], len(choose))
+    return _joined([_judged(chosen_on, judged, choose, predict, classes)], len(choose), classes)
 
 
 def held_out_predictions(
@@ -127,10 +131,10 @@ def _judged(chosen_on, judged, choose, predict, classes):
     return thresholds, figures, metrics.confusion(labels, predicted)
 
 
-def _joined(found: Sequence, folds: int) -> Honest:
+def _joined(found: Sequence, folds: int, classes: int) -> Honest:
     thresholds, figures, counts = zip(*found, strict=True)
     pooled = {name: np.stack([each[name] for each in counts]) for name in counts[0]}
-    return Honest(*np.array(figures).T, pooled, np.concatenate(thresholds), folds)
+    return Honest(*np.array(figures).T, pooled, np.concatenate(thresholds), folds, classes)
 
 
 def _spread(values: np.ndarray) -> dict[str, float | None]:

@@ -26,18 +26,19 @@ def input_shape(config: Any, cache: Cache, options: dict[str, Any]) -> tuple[int
     channels = cache.image_shape[2]
     if not asked and not config.pyramid_levels:
         return cache.image_shape
+    field = "extractor" if config.model == "hierarchical" else "model"
+    network = getattr(config, field)
     if models.flattens(options):
         raise InputError(
-            f"{', '.join(asked)}: model = {config.model} flattens its last maps, which takes images of one size; give "
+            f"{', '.join(asked)}: {field} = {network} flattens its last maps, which takes images of one size; give "
             "--pyramid_levels 1 2 4 or --global_pooling"
         )
-    network = config.extractor if config.model == "hierarchical" else config.model
     least, smallest = models.least_side(network, config.backbone), smallest_shape(config, cache)
     if min(smallest[:2]) < least:
         raise InputError(
-            f"model = {config.model} needs images of {least} pixels or more, not {smallest[0]} × {smallest[1]}, the "
-            "smallest that the cache and the scales make; give larger scales, preprocess.py a larger size, or --model "
-            "cnn"
+            f"{field} = {network} needs images of {least} pixels or more, not {smallest[0]} × {smallest[1]}, the "
+            "smallest that the cache and the scales make; give larger scales, preprocess.py a larger size, or "
+            f"--{field} cnn"
         )
     return None, None, channels
 

@@ -141,6 +141,24 @@ def test_what_is_frozen_stays_as_it_is():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "stage"),
+    [
+        ("VGG16", "block5_conv1", ("block5_",)),
+        ("MobileNet", "conv_dw_12", ("conv_dw_12", "conv_pw_12", "conv_dw_13", "conv_pw_13")),
+        ("MobileNetV3Small", "expanded_conv_8_depthwise",
+         ("expanded_conv_8_", "expanded_conv_9_", "expanded_conv_10_", "conv_1")),
+    ],
+)  # fmt: skip
+def test_the_last_stage_is_the_same_for_images_of_every_size(name, first, stage):
+    for side in (32, 64, None):
+        model = models.build("backbone", (side, side, 3), 5, **SCALING, backbone=name, trainable="last_stage")
+        trained = [layer.name for layer in model.layers if layer.trainable and layer.weights]
+        assert trained[0] == first and trained[-1] == "logits", side
+        assert all(layer.startswith(stage) for layer in trained[:-1]), side
+        assert ("squeeze_excite" in " ".join(trained)) == (name == "MobileNetV3Small"), side
+
+
 @pytest.mark.parametrize("name", ["cnn", "vgg16", "residual"])
 def test_a_model_learns_from_scratch(name):
     """Its loss falls well below that of the class rates: not only does it run."""

@@ -1,5 +1,7 @@
 """Folds, cross-fitted thresholds, the honest score, and thresholds over a tree."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -97,8 +99,11 @@ def test_no_row_is_judged_by_thresholds_that_it_chose() -> None:
     assert figures["deviation"] == pytest.approx(abs(found.macro_f1[0] - found.macro_f1[1]) / np.sqrt(2))
     assert found.class_f1[:3].mean() == pytest.approx(found.macro_f1.mean())
     alarms, misses = (judged & (labels == 0)).sum(), (~judged & (labels == 1)).sum()
-    last = honest.Honest(*[found.macro_f1] * 3, {name: each[1:] for name, each in found.counts.items()}, fits, 4)
+    last = honest.Honest(*[found.macro_f1] * 3, {name: each[1:] for name, each in found.counts.items()}, fits, 4, 3)
     assert last.cost(1.0, 3.0)["mean"] == alarms + 3 * misses
+    # Of a tree, the nodes above the first K have no share in the cost.
+    alarms, misses = (judged & (labels == 0))[:, :2].sum(), (~judged & (labels == 1))[:, :2].sum()
+    assert dataclasses.replace(last, classes=2).cost(1.0, 3.0)["mean"] == alarms + 3 * misses
 
 
 EXPECTED = {  # positives → highest reported and true F1 of per_class, cross_fit, rate_match and shrink
