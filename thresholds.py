@@ -52,6 +52,7 @@ class Config:
 
 def main(config: Config) -> None:
     import joined_runs
+    import metrics
     from data.faults import InputError
     from decision import Decision
     from report import threshold_curves, threshold_words
@@ -70,6 +71,7 @@ def main(config: Config) -> None:
     options = method_options(config, run)
     choose = over_tree.chooser(config.method, options, run.tree)
     try:
+        metrics.check_probabilities(scored.labels, scored.scores)
         decision = Decision(choose(scored.labels, scored.scores), config.at_least_one)
         honest = judged_apart(config, run, scored, choose)
         tested = judged_on_test(config, run, scored, options)
