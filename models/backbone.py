@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers
 
 from models.pyramid import pooled
+from models.scaling import LAYER as SCALING
 from models.scaling import standardised
 
 Trainable = Literal["all", "last_stage", "head"]
@@ -92,11 +93,11 @@ def build(
     trained = None if weights == "none" else _pretrained(backbone, weights)
     given, blue_first = ((mean, std), False) if trained is None else normalisation(backbone, channels, trained)
     x = standardised(inputs, *given)
-    if backbone.startswith(SCALES_ITSELF):
-        # Keras divides by 255 again. Its `Normalization` changes nothing until weights are assigned, and none are.
-        x = layers.Rescaling(255.0, name="full_range")(x)
     pools = backbone.startswith(NORMALISES_MEANS) and not pyramid_levels
     network = _network(backbone, x, pooling="avg" if pools else None)
+    if backbone.startswith(SCALES_ITSELF):
+        network = keras.models.clone_model(network, clone_function=_without_scaling)
+        inputs = network.inputs[0]
     if trained is not None:
         _take_weights(network, trained, channels, blue_first)
     _freeze(network, backbone, trainable)
@@ -163,6 +164,16 @@ def _network(backbone: str, tensor, weights: str | None = None, pooling: str | N
     return constructor(include_top=False, weights=weights, input_tensor=tensor, pooling=pooling, **options)
 
 
+def _without_scaling(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return a new layer, which does nothing in place of the network's own scaling.
+
+    Besides, `Normalization` computes with constants that the converter to ONNX takes for inputs.
+    """
+    if isinstance(layer, layers.Normalization) or (isinstance(layer, layers.Rescaling) and layer.name != SCALING):
+        return layers.Identity(name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
 def _may_skip_scaling(backbone: str) -> bool:
     return backbone.startswith(("EfficientNetV2", "ConvNeXt", "MobileNetV3"))
 
@@ -196,12 +207,10 @@ def _pretrained(backbone: str, weights: str) -> keras.Model:
 def _take_weights(network: keras.Model, trained: keras.Model, channels: int, blue_first: bool) -> None:
     """Copy the weights of the trained network, layer by layer in order. The first kernel is inflated.
 
-    A `Normalization` is left out: `normalisation` has put its numbers before the network.
+    A `Normalization` is left out: `normalisation` reads its numbers.
     """
-    here, there = (
-        [layer for layer in each.layers if layer.weights and not isinstance(layer, layers.Normalization)]
-        for each in (network, trained)
-    )
+    here = [layer for layer in network.layers if layer.weights]
+    there = [layer for layer in trained.layers if layer.weights and not isinstance(layer, layers.Normalization)]
     for number, (layer, source) in enumerate(zip(here, there, strict=True)):
         arrays = source.get_weights()
         if number == 0:
