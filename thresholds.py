@@ -52,6 +52,7 @@ class Config:
 
 def main(config: Config) -> None:
     from common.errors import InputError
+    from evaluation import metrics
     from evaluation.decision import Decision
     from report import threshold_curves, threshold_words
     from run_folder import ensemble
@@ -70,6 +71,7 @@ def main(config: Config) -> None:
     options = method_options(config, run)
     choose = over_tree.chooser(config.method, options, run.tree)
     try:
+        metrics.check_probabilities(scored.labels, scored.scores)
         decision = Decision(choose(scored.labels, scored.scores), config.at_least_one)
         honest = judged_apart(config, run, scored, choose)
         tested = judged_on_test(config, run, scored, options)

@@ -147,9 +147,8 @@ def calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 15) -> dict[
         ValueError: a score of a known label is not between 0 and 1.
     """
     labels, scores = _checked(labels, scores)
+    check_probabilities(labels, scores)
     known = labels != UNKNOWN
-    if not ((scores[known] >= 0) & (scores[known] <= 1)).all():
-        raise ValueError("scores must be probabilities from 0 to 1")
     counts, score_sums, positives = (np.zeros((bins, labels.shape[1])) for _ in range(3))
     for index in range(labels.shape[1]):
         here = scores[known[:, index], index].astype(np.float64)
@@ -261,6 +260,17 @@ def per_class(
         }
         for index, name in enumerate(class_names)
     ]
+
+
+def check_probabilities(labels: np.ndarray, scores: np.ndarray) -> None:
+    """Refuse scores (N, K) of known labels (N, K) that are not between 0 and 1.
+
+    Raises:
+        ValueError: there are such scores.
+    """
+    known = scores[labels != UNKNOWN]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise ValueError("scores must be probabilities from 0 to 1")
 
 
 def _checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

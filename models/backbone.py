@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers
 
 from models.pyramid import pooled
+from models.scaling import LAYER as SCALING
 from models.scaling import standardised
 
 Trainable = Literal["all", "last_stage", "head"]
@@ -70,7 +71,7 @@ def build(
         weights: `none`, `imagenet`, or the path of a file of this backbone's weights without its top. Where the images
             do not have three channels, the first kernel is inflated: see `inflated`.
         trainable: `all`, `last_stage` (the layers at the smallest resolution, and the head), or `head`. What is frozen
-            keeps its batch normalisation in inference mode.
+            computes as in inference: its batch normalisation learns nothing, and its dropout drops nothing.
         dropout: fraction of the features that is dropped in training.
         head_units: width of a hidden dense layer behind the features, 0 for none.
         pyramid_levels: bins a side of each grid of `SpatialPyramidPooling`, in place of the mean; empty for the mean.
@@ -92,11 +93,11 @@ def build(
     trained = None if weights == "none" else _pretrained(backbone, weights)
     given, blue_first = ((mean, std), False) if trained is None else normalisation(backbone, channels, trained)
     x = standardised(inputs, *given)
-    if backbone.startswith(SCALES_ITSELF):
-        # Keras divides by 255 again. Its `Normalization` changes nothing until weights are assigned, and none are.
-        x = layers.Rescaling(255.0, name="full_range")(x)
     pools = backbone.startswith(NORMALISES_MEANS) and not pyramid_levels
     network = _network(backbone, x, pooling="avg" if pools else None)
+    if backbone.startswith(SCALES_ITSELF):
+        network = keras.models.clone_model(network, clone_function=_without_scaling)
+        inputs = network.inputs[0]
     if trained is not None:
         _take_weights(network, trained, channels, blue_first)
     _freeze(network, backbone, trainable)
@@ -163,6 +164,16 @@ def _network(backbone: str, tensor, weights: str | None = None, pooling: str | N
     return constructor(include_top=False, weights=weights, input_tensor=tensor, pooling=pooling, **options)
 
 
+def _without_scaling(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return a new layer, which does nothing in place of the network's own scaling.
+
+    Besides, `Normalization` computes with constants that the converter to ONNX takes for inputs.
+    """
+    if isinstance(layer, layers.Normalization) or (isinstance(layer, layers.Rescaling) and layer.name != SCALING):
+        return layers.Identity(name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
 def _may_skip_scaling(backbone: str) -> bool:
     return backbone.startswith(("EfficientNetV2", "ConvNeXt", "MobileNetV3"))
 
@@ -196,12 +207,10 @@ def _pretrained(backbone: str, weights: str) -> keras.Model:
 def _take_weights(network: keras.Model, trained: keras.Model, channels: int, blue_first: bool) -> None:
     """Copy the weights of the trained network, layer by layer in order. The first kernel is inflated.
 
-    A `Normalization` is left out: `normalisation` has put its numbers before the network.
+    A `Normalization` is left out: `normalisation` reads its numbers.
     """
-    here, there = (
-        [layer for layer in each.layers if layer.weights and not isinstance(layer, layers.Normalization)]
-        for each in (network, trained)
-    )
+    here = [layer for layer in network.layers if layer.weights]
+    there = [layer for layer in trained.layers if layer.weights and not isinstance(layer, layers.Normalization)]
     for number, (layer, source) in enumerate(zip(here, there, strict=True)):
         arrays = source.get_weights()
         if number == 0:
@@ -213,15 +222,43 @@ def _freeze(network: keras.Model, backbone: str, trainable: str) -> None:
     """Freeze all layers, those before the last stage, or none."""
     if trainable not in ("all", "last_stage", "head"):
         raise ValueError(f"unknown trainable {trainable!r}; known: all, last_stage, head")
-    like = network
-    if trainable == "last_stage" and None in network.input.shape[1:3]:
-        # The sizes of the maps mark the stages, and only a network of fixed sides has them.
-        pooling = None if len(network.output.shape) == 4 else "avg"
-        like = _network(backbone, keras.Input((224, 224, network.input.shape[-1])), pooling=pooling)
-    smallest = next(layer.output.shape for layer in reversed(like.layers) if len(layer.output.shape) == 4)[1:3]
+    stage = _last_stage(network, backbone) if trainable == "last_stage" else []
     for layer in network.layers:
-        layer.trainable = trainable == "all"
-    if trainable == "last_stage":
-        # From the end, as the two networks begin in different ways.
-        for layer, twin in zip(reversed(network.layers), reversed(like.layers), strict=False):
-            layer.trainable = twin.output.shape[1:3] == smallest or len(twin.output.shape) == 2
+        layer.trainable = trainable == "all" or layer in stage
+    without_frozen_dropout(network)
+
+
+def _last_stage(network: keras.Model, backbone: str) -> list[keras.layers.Layer]:
+    """Return the layers from the first one with the smallest maps on, without those whose maps are larger.
+
+    The smallest maps are those of the last layer with weights: a VGG pools once more after it. Squeeze-and-excitation
+    belongs to the stage that it is in.
+    """
+    sizes, smallest = _map_sizes(network)
+    if {None, 1} & set(smallest):
+        # Sizes of maps mark the stages. Open sides have none, and single pixels all have the same.
+        pooling = None if len(network.output.shape) == 4 else "avg"
+        like = _network(backbone, keras.Input((224, 224, network.inputs[0].shape[-1])), pooling=pooling)
+        sizes, smallest = _map_sizes(like)
+    # From the end, as the two networks begin in different ways.
+    count = len(sizes) - sizes.index(smallest)
+    last = zip(network.layers[-count:], sizes[-count:], strict=True)
+    return [layer for layer, size in last if all(side <= most for side, most in zip(size, smallest, strict=False))]
+
+
+def _map_sizes(network: keras.Model) -> tuple[list[tuple[int | None, ...]], tuple[int | None, ...]]:
+    """Return height and width of each layer's maps, empty for vectors, and those of the last layer with weights."""
+    shapes = [layer.output.shape for layer in network.layers]
+    sizes = [shape[1:3] if len(shape) == 4 else () for shape in shapes]
+    pairs = zip(reversed(sizes), reversed(network.layers), strict=True)
+    return sizes, next(size for size, layer in pairs if size and layer.weights)
+
+
+def without_frozen_dropout(network: keras.Model) -> None:
+    """Let frozen dropout drop nothing, such as the stochastic depth of the EfficientNets.
+
+    Keras does so with batch normalisation alone. A head would otherwise train on features that no image has.
+    """
+    for layer in network.layers:
+        if isinstance(layer, layers.Dropout) and not layer.trainable:
+            layer.rate = 0.0

@@ -75,7 +75,10 @@ def digest(network: keras.Model) -> str:
     """What decides a network's outputs: its layers' kinds and settings in order, and all of their weights."""
     known = hashlib.sha256()
     for layer in network.layers:
-        settings = {name: value for name, value in layer.get_config().items() if name not in ("name", "trainable")}
+        # The rate is that of dropout, which outputs do not depend on.
+        settings = {
+            name: value for name, value in layer.get_config().items() if name not in ("name", "trainable", "rate")
+        }
         kind = getattr(layer, "stands_for", type(layer)).__name__  # fused or not, the outputs are the same
         known.update(f"{kind} {json.dumps(settings, sort_keys=True, default=str)}\n".encode())
         for array in layer.get_weights():

@@ -17,6 +17,7 @@ import models
 from common.errors import InputError
 from data.batches.test_time_augmentation import Views
 from data.cache.cache import Cache
+from models.backbone import without_frozen_dropout
 from training import fitting, frozen_features
 from training.checkpoint import State
 from training.inputs import Inputs
@@ -147,12 +148,15 @@ def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase, state:
 
 @contextmanager
 def _frozen(network: keras.Model) -> Iterator[None]:
-    """Freeze a network's layers, batch normalisation in inference mode included, and set them back."""
-    flags = [layer.trainable for layer in network.layers]
+    """Freeze a network's layers, which then compute as in inference, and set them back."""
+    before = [(layer, layer.trainable, getattr(layer, "rate", None)) for layer in network.layers]
     for layer in network.layers:
         layer.trainable = False
+    without_frozen_dropout(network)
     try:
         yield
     finally:
-        for layer, flag in zip(network.layers, flags, strict=True):
+        for layer, flag, rate in before:
             layer.trainable = flag
+            if rate is not None:
+                layer.rate = rate

@@ -36,6 +36,9 @@ def trained(name: str, options: dict, images: np.ndarray) -> keras.Model:
     """A model whose every weight has moved."""
     keras.utils.set_random_seed(0)
     model = models.build(name, (SIDE, SIDE, 3), len(NAMES), **SCALING, **options)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.1  # else two steps leave the statistics near where they begin, and scores alike
     before = model.get_weights()
     model.compile(
         keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=False,
@@ -43,12 +46,7 @@ def trained(name: str, options: dict, images: np.ndarray) -> keras.Model:
     )  # fmt: skip
     for _ in range(2):
         model.train_on_batch(images, np.random.default_rng(1).integers(0, 2, (len(images), len(NAMES))))
-    fixed = [
-        weight.path
-        for weight, one, other in zip(model.weights, before, model.get_weights(), strict=True)
-        if np.array_equal(one, other)
-    ]
-    assert all(path.startswith("normalization") for path in fixed), fixed  # that of Keras, which stays as it is
+    assert not any(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
     return model
 
 

@@ -126,6 +126,23 @@ def test_a_head_trained_on_features_scores_as_the_saved_model_does(precision, ma
     train.main(dataclasses.replace(config, run_dir=tmp_path / "other", seed=5, head_units=0))
 
 
+@pytest.mark.parametrize("trainable", ["head", "last_stage", "all"])
+def test_frozen_dropout_drops_nothing_and_has_the_same_features(trainable, monkeypatch):
+    def network(name, tensor, weights=None, pooling=None):
+        x = keras.layers.Dropout(0.5, name="early")(tensor)
+        x = keras.layers.Conv2D(4, 3, 2, kernel_initializer=keras.initializers.HeNormal(seed=0), name="conv")(x)
+        return keras.Model(keras.utils.get_source_inputs(tensor), keras.layers.Dropout(0.5, name="late")(x))
+
+    monkeypatch.setattr(models.backbone, "_network", network)
+    given = {"mean": [9.0] * 3, "std": [9.0] * 3, "backbone": "MobileNet"}
+    model, usual = (models.build("backbone", (32, 32, 3), 4, **given, trainable=each) for each in (trainable, "all"))
+    rates = [model.get_layer(name).rate for name in ("early", "late")]
+    assert rates == {"head": [0.0, 0.0], "last_stage": [0.0, 0.5], "all": [0.5, 0.5]}[trainable]
+    assert frozen_features.digest(frozen_features.extractor(model)) == frozen_features.digest(
+        frozen_features.extractor(usual)
+    )
+
+
 def test_other_weights_have_other_features():
     given = {"mean": [9.0] * 3, "std": [9.0] * 3, "backbone": "MobileNet"}
     built = [
@@ -173,6 +190,30 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     assert [line.endswith("left of this phase") for line in lines] == [True, True, False]
     said = " ".join(stages.words(config, open_cache(config.cache_dir)))
     assert ("on stored features" in said) == ("rotation" not in operations)
+
+
+def test_through_the_frozen_network_a_head_trains_as_on_its_features(made_cache, tmp_path, monkeypatch):
+    plain = models.backbone._network
+
+    def network(name, tensor, weights=None, pooling=None):
+        whole = plain(name, tensor)
+        return keras.Model(whole.input, keras.layers.Dropout(0.5, name="depth")(whole.output))
+
+    monkeypatch.setattr(models.backbone, "_network", network)
+    histories = []
+    for way in ("stored", "through"):
+        if way == "through":
+            monkeypatch.setattr(frozen_features, "refusal", lambda *arguments: "as if it were rotated")
+        config = config_of(made_cache, tmp_path / way, trainable="all", head_epochs=2, epochs=1, repeat_operations=())
+        keras.utils.set_random_seed(0)
+        given = parts(config)
+        stages.fit(config, *given)
+        histories.append(rows_of(config.run_dir / "history.csv"))
+        depth = given[3].get_layer("depth")
+        assert depth.trainable and depth.rate == 0.5
+    for name in ("loss", "val_loss"):
+        stored, through = ([float(row[name]) for row in rows] for rows in histories)
+        assert stored == pytest.approx(through, rel=1e-5)
 
 
 def test_the_best_epoch_of_both_phases_is_kept(made_cache, tmp_path):
