@@ -43,7 +43,7 @@ class SplitMetrics(keras.callbacks.Callback):
         train_every: score the training rows too every so many epochs; 0 for never.
 
     Attributes:
-        around: what to score within, as `Keeper.scoring`.
+        around: what to score within, as `CheckpointCallback.scoring`.
         weights: what puts the weights to score into the model for a while, as `Averages.in_model`.
     """
 
@@ -101,8 +101,8 @@ class History(keras.callbacks.Callback):
     def state(self) -> list[dict[str, Any]]:
         return self.rows
 
-    def restore(self, told: list[dict[str, Any]]) -> None:
-        self.rows = list(told)
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        self.rows = list(state)
         if self.rows:
             write_table(self.path, self.rows)
 
@@ -158,16 +158,16 @@ class Best(keras.callbacks.Callback):
     def state(self) -> dict[str, Any]:
         return {"file": self.file, "score": self._score, "highest": self._highest, "waited": self._waited}
 
-    def restore(self, told: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         self.file, self._score, self._highest, self._waited = (
-            told[name] for name in ("file", "score", "highest", "waited")
+            state[name] for name in ("file", "score", "highest", "waited")
         )
 
 
 class Progress(keras.callbacks.Callback):
     """Writes `timing.csv`; prints a line an epoch where no progress bar runs, and the time left after the first epoch.
 
-    It has to come first, so that an epoch's own time is told from the time its metrics take.
+    It has to come first, so that it separates the time of an epoch's steps from the time of its metrics.
 
     Args:
         path: of timing.csv.
@@ -226,10 +226,10 @@ class Progress(keras.callbacks.Callback):
         seconds = None if self.started is None else time.perf_counter() - self.started
         return {"before": self.before, "rows": self.rows, "seconds": seconds}
 
-    def restore(self, told: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up rows, and an epoch that has taken some seconds, None for one that is still to begin."""
-        self.before, self.rows = told["before"], list(told["rows"])
-        self.started = None if told["seconds"] is None else time.perf_counter() - told["seconds"]
+        self.before, self.rows = state["before"], list(state["rows"])
+        self.started = None if state["seconds"] is None else time.perf_counter() - state["seconds"]
 
 
 class EpochEnd(keras.callbacks.Callback):

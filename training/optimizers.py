@@ -1,12 +1,13 @@
 """Optimizers and learning-rate schedules by name."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import ops
 
 from training.averages import AveragedSteps
+from training.config import Config
 
 Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
@@ -63,7 +64,7 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
         }  # fmt: skip
 
 
-def highest_rate(config: Any) -> float:
+def highest_rate(config: Config) -> float:
     """The header's `learning_rate`, or where that is None what suits the model, whether it is pretrained, and the
     optimizer, from `LEARNING_RATES`."""
     if config.learning_rate is not None:
@@ -74,13 +75,13 @@ def highest_rate(config: Any) -> float:
     return LEARNING_RATES[trains][config.optimizer == "sgd"]
 
 
-def resolved(config: Any) -> dict[str, float]:
+def resolved(config: Config) -> dict[str, float]:
     """The highest learning rate and the weight decay, the header's or what suits."""
     decay = WEIGHT_DECAYS[config.optimizer] if config.weight_decay is None else config.weight_decay
     return {"learning_rate": highest_rate(config), "weight_decay": decay}
 
 
-def optimizer_words(config: Any) -> list[str]:
+def messages(config: Config) -> list[str]:
     """The learning rate and the weight decay, in a line, where the header leaves one of them open."""
     if None not in (config.learning_rate, config.weight_decay):
         return []
