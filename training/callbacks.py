@@ -20,7 +20,7 @@ from data.cache.cache import Cache
 from evaluation import metrics
 from training import distribution
 
-LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}
+LOGGED = ("mAP", "macro_f1", "subset_accuracy")
 
 
 def duration(seconds: float) -> str:
@@ -70,10 +70,10 @@ class SplitMetrics(keras.callbacks.Callback):
             raise InputError(
                 "the model's outputs are no longer finite: training diverged; lower learning_rate, or the class weights"
             )
-        found = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
+        figures = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
         if split == "val":
             logs["val_loss"] = float(self.loss(labels, logits))
-        logs.update({f"{split}_{name}": float(found[key]) for key, name in LOGGED.items()})
+        logs.update({f"{split}_{name}": float(figures[name]) for name in LOGGED})
 
     def _logits(self, model: keras.Model, rows: np.ndarray) -> np.ndarray:
         return score_rows(model, self.cache, rows, self.batch_size)
@@ -122,11 +122,7 @@ class Best(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        save: Callable[[str, list[np.ndarray]], str],
-        patience: int,
-        phase: str = "",
-        before: float | None = None,
+        self, save: Callable[[str, list[np.ndarray]], str], patience: int, phase: str = "", before: float | None = None
     ) -> None:
         super().__init__()
         self._save, self._patience, self._phase = save, patience, f"{phase}-" if phase else ""
@@ -194,18 +190,12 @@ class Progress(keras.callbacks.Callback):
         self.trained = time.perf_counter()
 
     def finish_epoch(self, epoch: int, logs: dict) -> None:
-        """Called by `EpochEnd`, when the other callbacks are done with the epoch."""
+        """Close the epoch, when the other callbacks are done with it."""
         training, whole = self.trained - self.started, time.perf_counter() - self.started
         self.started = None
         rate = self.images / training
-        self.rows.append(
-            {
-                "epoch": epoch + 1,
-                "training_seconds": round(training, 3),
-                "metrics_seconds": round(whole - training, 3),
-                "images_per_second": round(rate, 1),
-            }
-        )
+        seconds = {"training_seconds": round(training, 3), "metrics_seconds": round(whole - training, 3)}
+        self.rows.append({"epoch": epoch + 1, **seconds, "images_per_second": round(rate, 1)})
         write_table(self.path, [*self.before, *self.rows])
         # The first epoch also compiles, so a later one tells more about those to come.
         seconds = [row["training_seconds"] + row["metrics_seconds"] for row in self.rows]
@@ -230,17 +220,6 @@ class Progress(keras.callbacks.Callback):
         """Take up rows, and an epoch that has taken some seconds, None for one that is still to begin."""
         self.before, self.rows = state["before"], list(state["rows"])
         self.started = None if state["seconds"] is None else time.perf_counter() - state["seconds"]
-
-
-class EpochEnd(keras.callbacks.Callback):
-    """Closes the epoch for `Progress`; it has to come last."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self.progress = progress
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.progress.finish_epoch(epoch, logs)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

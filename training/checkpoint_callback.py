@@ -48,16 +48,9 @@ class CheckpointCallback(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        checkpoints: Checkpoints,
-        minutes: float,
-        phase: dict[str, Any],
-        callbacks: dict[str, StatefulCallback],
-        steps: int,
-        epochs: int,
-        done: int,
-        check_every: int = 1,
-    ) -> None:
+        self, checkpoints: Checkpoints, minutes: float, phase: dict[str, Any], callbacks: dict[str, StatefulCallback],
+        steps: int, epochs: int, done: int, check_every: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.epoch, self.step, self._steps, self._epochs = done, 0, steps, epochs
         self._checkpoints, self._seconds, self._phase, self._callbacks = checkpoints, 60 * minutes, phase, callbacks
@@ -128,9 +121,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._cost, self.last = self._written - start, None if self._whole else state
 
     def _state(self) -> State:
-        arrays = {
-            kind: [ops.convert_to_numpy(each) for each in variables] for kind, variables in self._variables().items()
-        }
+        arrays = {kind: list(map(ops.convert_to_numpy, variables)) for kind, variables in self._variables().items()}
         parts = {name: callback.state() for name, callback in self._callbacks.items()}
         best = self._callbacks["best"].file
         return State({**self._phase, "epoch": self.epoch, "step": self.step, "best": best, "parts": parts}, arrays)

@@ -17,7 +17,7 @@ from data.cache.cache import Cache
 from models.scaling import take_up_weights
 from training import devices, distribution, optimizers, signals
 from training.averages import Averages
-from training.callbacks import Best, EpochEnd, History, Progress, SplitMetrics
+from training.callbacks import Best, History, Progress, SplitMetrics
 from training.checkpoint import Checkpoints, State
 from training.checkpoint_callback import CheckpointCallback
 from training.config import Config
@@ -49,15 +49,9 @@ class Phase:
 
 
 def fit(
-    config: Config,
-    cache: Cache | FeatureCache,
-    rows: dict[str, np.ndarray],
-    batches: TrainingBatches,
-    model: keras.Model,
-    loss: keras.losses.Loss,
-    phase: Phase = Phase(),
-    state: State | None = None,
-) -> list[dict[str, Any]]:
+    config: Config, cache: Cache | FeatureCache, rows: dict[str, np.ndarray], batches: TrainingBatches,
+    model: keras.Model, loss: keras.losses.Loss, phase: Phase = Phase(), state: State | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Train, and leave the model with the weights of its best epoch by validation mAP.
 
     Args:
@@ -156,7 +150,8 @@ class TrainingCallbacks:
         if config.ema:
             averages = Averages(batches.whole_images, steps, batches.batch_size)
             averaged, self.best.weights, metrics.weights = [averages], averages.weights, averages.in_model
-        self._all = [progress, *averaged, metrics, self.history, self.best, EpochEnd(progress), self.checkpoint]
+        end = keras.callbacks.LambdaCallback(on_epoch_end=progress.finish_epoch)
+        self._all = [progress, *averaged, metrics, self.history, self.best, end, self.checkpoint]
 
     def attached(self, model: keras.Model) -> keras.callbacks.CallbackList:
         """Return the callbacks for `model.fit`, with the epochs of the whole run, also if a call fits fewer."""

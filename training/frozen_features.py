@@ -50,9 +50,8 @@ def refusal(config: Config, cache: Cache) -> str:
             "only quarter_turns and flips can be stored, whose 8 results are"
         )
     if config.mixing != "off":
-        return (
-            f"mixing = {config.mixing} mixes pixels anew each epoch, but features are computed once; give --mixing off"
-        )
+        text = "mixes pixels anew each epoch, but features are computed once; give --mixing off"
+        return f"mixing = {config.mixing} {text}"
     if config.train_scales != (1.0,):
         return "train_scales other than 1 make other pixels by epoch, but features are computed once"
     if len(cache.shapes) > 1:

@@ -52,9 +52,8 @@ def messages(config: Config) -> list[str]:
     usual = type(config)()
     given = [name for name in WEIGHTING if getattr(config, name) != getattr(usual, name)]
     verb = "changes" if len(given) == 1 else "change"
-    return [f"Warning: {', '.join(given)} {verb} nothing, as only the loss weighted_bce has class weights"] * bool(
-        given
-    )
+    text = f"Warning: {', '.join(given)} {verb} nothing, as only the loss weighted_bce has class weights"
+    return [text] if given else []
 
 
 def extra_losses(config: Config) -> dict[str, float]:

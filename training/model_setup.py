@@ -32,7 +32,11 @@ def build(config: Config, inputs: Inputs, earlier: Run | None) -> tuple[keras.Mo
     cache = inputs.cache
     # Weights are worth something only after the scaling that they were trained with.
     scaling = start_from.scaling(earlier) if earlier else cache.meta
-    _refuse_strange_options(config)
+    for name, others in models.strange_options(config.model, config.extractor, vars(config)).items():
+        raise InputError(
+            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; "
+            f"{' and '.join(f'--model {other}' for other in others)} {'has' if len(others) == 1 else 'have'} it"
+        )
     loss = loss_setup.build(config, inputs)
     tree = tree_of(cache.meta)
     given = {"mean": scaling["mean"], "std": scaling["std"], **(tree.tables() if tree else {})}
@@ -45,14 +49,6 @@ def build(config: Config, inputs: Inputs, earlier: Run | None) -> tuple[keras.Mo
         return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-def _refuse_strange_options(config: Config) -> None:
-    for name, others in models.strange_options(config.model, config.extractor, vars(config)).items():
-        raise InputError(
-            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; "
-            f"{' and '.join(f'--model {other}' for other in others)} {'has' if len(others) == 1 else 'have'} it"
-        )
 
 
 def messages(config: Config, inputs: Inputs) -> list[str]:

@@ -121,14 +121,9 @@ def schedule(
 
 
 def build(
-    name: str,
-    learning_rate: float | WarmedUp,
-    weight_decay: float = 0.0,
-    momentum: float = 0.9,
-    clip_norm: float = 0.0,
-    ema: float = 0.0,
-    accumulation: int = 1,
-) -> keras.optimizers.Optimizer:
+    name: str, learning_rate: float | WarmedUp, weight_decay: float = 0.0, momentum: float = 0.9,
+    clip_norm: float = 0.0, ema: float = 0.0, accumulation: int = 1,
+) -> keras.optimizers.Optimizer:  # fmt: skip
     """An optimizer by its name.
 
     Args:
@@ -145,7 +140,7 @@ def build(
     """
     options = {
         "learning_rate": learning_rate,
-        "weight_decay": weight_decay or None,
+        "weight_decay": weight_decay if name == "adamw" else weight_decay or None,
         "global_clipnorm": clip_norm or None,
         "use_ema": ema > 0,
         "gradient_accumulation_steps": accumulation if accumulation > 1 else None,
@@ -155,8 +150,6 @@ def build(
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     if name not in kinds:
         raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(kinds)}")
-    if name == "adamw":
-        options["weight_decay"] = weight_decay
     if name == "sgd":
         options |= {"momentum": momentum, "nesterov": momentum > 0}
     kind = type(f"Averaged{name}", (AveragedSteps, kinds[name]), {}) if ema else kinds[name]

@@ -104,12 +104,8 @@ class Session:
         for text in _changes(self._stored.get("versions"), made["versions"], "versions"):
             print(f"Warning: {text}; what follows may differ from a run that was never stopped")
         run_folder.resume_run(directory, {name: made[name] for name in ("created", "argv", "versions", "git_commit")})
-        print(f"Going on with {directory} {self.place()}")
-
-    def place(self) -> str:
-        """How far the checkpoint is, in words."""
-        values = self.state.values
-        return f"after epoch {values['epoch']}" + (f" and {values['step']:,} steps" if values["step"] else "")
+        epoch, step = self.state.values["epoch"], self.state.values["step"]
+        print(f"Going on with {directory} after epoch {epoch}" + (f" and {step:,} steps" if step else ""))
 
     def _check_config(self) -> None:
         then = {name: value for name, value in self._stored.get("config", {}).items() if name not in MAY_CHANGE}

@@ -13,6 +13,8 @@ from data.tables.spreadsheet import some
 from models.scaling import scaling_of, take_up_weights
 from run_folder import Run
 
+WAY_OUT = "train with the same model and options as that run, or without start_from"
+
 
 def check_images(run: Run, cache: Cache) -> list[str]:
     """Whether the run saw images like the cache's.
@@ -126,7 +128,7 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
         there, here = map(Counter, names)
         only = [f"{name} only there" for name in there - here] + [f"{name} only here" for name in here - there]
         apart = some(only) or "in another order"
-        raise InputError(f"start_from {run.directory} has another architecture: layers {apart}; {_way_out()}")
+        raise InputError(f"start_from {run.directory} has another architecture: layers {apart}; {WAY_OUT}")
     wanted = []
     for layer, source in zip(now, before, strict=True):
         fresh, stored = layer.get_weights(), source.get_weights()
@@ -138,7 +140,7 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
         if shapes[0] != shapes[1]:
             raise InputError(
                 f"start_from {run.directory} has another architecture: layer {layer.name} holds {shapes[0]} there, "
-                f"{shapes[1]} here; {_way_out()}"
+                f"{shapes[1]} here; {WAY_OUT}"
             )
         wanted.append(stored)
     for layer, arrays in zip(now, wanted, strict=True):
@@ -166,7 +168,3 @@ def _message(run: Run, class_names: Sequence[str], layers: int) -> str:
     if dropped:
         text += f"; {len(dropped)} classes dropped ({some(dropped)})"
     return text
-
-
-def _way_out() -> str:
-    return "train with the same model and options as that run, or without start_from"
