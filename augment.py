@@ -130,13 +130,19 @@ def planned(config: Config, cache: "Cache", writer: "AugmentedWriter") -> tuple[
 
     import numpy as np
 
+    from common.errors import InputError
     from data.augmentation import plan as augmented_plan
     from data.augmentation.balance import label_density
     from data.augmentation.operations import Ranges
 
     ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
-    rows = usable_rows(config, cache)
+    rows = cache.rows("train")
+    rows = rows[(cache.labels[rows] <= 1).any(axis=1)]
     labels = cache.labels[rows]
+    if not (labels == 1).any():
+        raise InputError(f"{config.cache_dir}: no training image has a label, so there is nothing to augment")
+    if config.method != "mixup_rare" and not ranges.operations:
+        raise InputError("operations is empty: every new image would be a copy, pixel by pixel; name some")
     copies, message = copies_by_method(config, cache.class_names, labels)
     # Before the draws, which take long and much memory for a number that was a slip of the finger.
     writer.check_bytes(int(copies.sum()) * int(np.prod(cache.image_shape)))
@@ -148,19 +154,6 @@ def planned(config: Config, cache: "Cache", writer: "AugmentedWriter") -> tuple[
     )  # fmt: skip
     density = label_density(labels), label_density(np.concatenate([labels, plan.labels]))
     return plan, rows, f"{message}\nLabel density {density[0]:.4f} before, {density[1]:.4f} after"
-
-
-def usable_rows(config: Config, cache: "Cache") -> "np.ndarray":
-    """Return the cache positions of the training rows with a known label; refuse what leaves nothing to make."""
-    from common.errors import InputError
-
-    rows = cache.rows("train")
-    rows = rows[(cache.labels[rows] <= 1).any(axis=1)]
-    if not (cache.labels[rows] == 1).any():
-        raise InputError(f"{config.cache_dir}: no training image has a label, so there is nothing to augment")
-    if config.method != "mixup_rare" and not config.operations:
-        raise InputError("operations is empty: every new image would be a copy, pixel by pixel; name some")
-    return rows
 
 
 def copies_by_method(config: Config, class_names: list[str], labels: "np.ndarray") -> tuple["np.ndarray", str]:

@@ -46,9 +46,8 @@ def find_columns(
     columns = _known_columns(sheet, class_names or [], named_by_user)
     # The files of an image's channels are read with the images, and are no classes.
     paths = path_columns(sheet).difference(class_names or ())
-    others = [
-        name for index, name in enumerate(sheet.header) if name and name not in paths and index not in columns.values()
-    ]
+    used = set(columns.values())
+    others = [name for index, name in enumerate(sheet.header) if name and name not in paths and index not in used]
     if error := _columns_error(sheet, class_names, classes_name, named_by_user, columns, others):
         sheet.faults.add(f"{sheet.name}: {error}")
         return None
