@@ -7,10 +7,17 @@ A core turns 410 images of 256 x 256 a second by any angle, 10,900 by quarters (
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import header
 from header import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Seed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from data.augmentation.plan import Effect, Plan
+    from data.augmentation.writer import AugmentedWriter
+    from data.cache.cache import Cache
 
 PREVIEWED = 24  # images on the contact sheet
 FEW_PARENTS = 10
@@ -80,9 +87,9 @@ def make_set(config: Config) -> None:
     tag = checked_tag(config)
     directory = augmented_set.augmented_dir(config.cache_dir, tag)
     writer = AugmentedWriter(directory, config.overwrite or config.plan_only)
-    plan, rows, words = planned(config, cache, writer)
+    plan, rows, message = planned(config, cache, writer)
     found = effect(cache, rows, plan)
-    print(words)
+    print(message)
     show(cache, plan, found)
     for other, same in in_other_sets(cache, plan, tag).items():
         print(f"Warning: {same:,} of the new images are in the set {other} too; to train on both give another --seed")
@@ -117,15 +124,15 @@ def checked_tag(config: Config) -> str:
     return tag
 
 
-def planned(config: Config, cache: Any, writer: Any) -> tuple[Any, Any, str]:
-    """The plan, the training rows that it draws on, and what it does in words; refused if the disk cannot hold it."""
+def planned(config: Config, cache: "Cache", writer: "AugmentedWriter") -> tuple["Plan", "np.ndarray", str]:
+    """Return the plan, the training rows that it draws on, and a message; the disk must have space for the plan."""
     from dataclasses import fields
 
     import numpy as np
 
     from common.errors import InputError
     from data.augmentation import plan as augmented_plan
-    from data.augmentation.balance import label_density, plan_copies
+    from data.augmentation.balance import label_density
     from data.augmentation.operations import Ranges
 
     ranges = Ranges(**{field.name: getattr(config, field.name) for field in fields(Ranges)})
@@ -136,41 +143,48 @@ def planned(config: Config, cache: Any, writer: Any) -> tuple[Any, Any, str]:
         raise InputError(f"{config.cache_dir}: no training image has a label, so there is nothing to augment")
     if config.method != "mixup_rare" and not ranges.operations:
         raise InputError("operations is empty: every new image would be a copy, pixel by pixel; name some")
-    counts = (labels == 1).sum(axis=0)
-    if config.method == "balance":
-        print("Planning copies ...")
-        found = plan_copies(labels, config.max_copies, config.new_images, config.target_ratio, config.seed)
-        copies, used = found.copies, int((found.copies > 0).sum())
-        if not used:
-            raise InputError("balance: no copy lowers the mean imbalance ratio any more, so there is nothing to make")
-        words = (
-            f"balance: copies of {used:,} images; no plan of as many new images that lets the largest class grow as "
-            f"little has a mean imbalance ratio below {found.bound:.4g}"
-        )
-    elif config.method == "rotate_all":
-        copies = np.full(len(rows), config.copies)
-        words = f"rotate_all: {config.copies} new images of each of {len(rows):,} training images"
-    else:
-        rare = augmented_plan.rare_places(config.rare, cache.class_names, counts, config.rare_below)
-        chosen = (labels[:, rare] == 1).any(axis=1)
-        copies = chosen * config.copies
-        words = (
-            f"{config.method}: {config.copies} new images of each of {chosen.sum():,} training images with a rare "
-            f"class ({', '.join(cache.class_names[place] for place in rare)})"
-        )
+    copies, message = copies_by_method(config, cache.class_names, labels)
     # Before the draws, which take long and much memory for a number that was a slip of the finger.
     writer.check_bytes(int(copies.sum()) * int(np.prod(cache.image_shape)))
     if config.method != "mixup_rare":
-        return augmented_plan.copied(cache, rows, copies, ranges, config.seed), rows, words
+        return augmented_plan.copied(cache, rows, copies, ranges, config.seed), rows, message
     plan = augmented_plan.mixed(
-        cache, rows, chosen, config.copies, config.partner, config.mixing_alpha, config.labels == "soft", ranges,
+        cache, rows, copies > 0, config.copies, config.partner, config.mixing_alpha, config.labels == "soft", ranges,
         config.seed,
     )  # fmt: skip
     density = label_density(labels), label_density(np.concatenate([labels, plan.labels]))
-    return plan, rows, f"{words}\nLabel density {density[0]:.4f} before, {density[1]:.4f} after"
+    return plan, rows, f"{message}\nLabel density {density[0]:.4f} before, {density[1]:.4f} after"
 
 
-def show(cache: Any, plan: Any, found: Any) -> None:
+def copies_by_method(config: Config, class_names: list[str], labels: "np.ndarray") -> tuple["np.ndarray", str]:
+    """Return the number of new images of each row (n,), from its labels (n, K), and a message."""
+    import numpy as np
+
+    from common.errors import InputError
+    from data.augmentation.balance import plan_copies
+    from data.augmentation.plan import rare_places
+
+    if config.method == "rotate_all":
+        message = f"rotate_all: {config.copies} new images of each of {len(labels):,} training images"
+        return np.full(len(labels), config.copies), message
+    if config.method == "balance":
+        print("Planning copies ...")
+        plan = plan_copies(labels, config.max_copies, config.new_images, config.target_ratio, config.seed)
+        if not (used := int((plan.copies > 0).sum())):
+            raise InputError("balance: no copy lowers the mean imbalance ratio any more, so there is nothing to make")
+        return plan.copies, (
+            f"balance: copies of {used:,} images; no plan of as many new images that lets the largest class grow as "
+            f"little has a mean imbalance ratio below {plan.bound:.4g}"
+        )
+    rare = rare_places(config.rare, class_names, (labels == 1).sum(axis=0), config.rare_below)
+    chosen = (labels[:, rare] == 1).any(axis=1)
+    return chosen * config.copies, (
+        f"{config.method}: {config.copies} new images of each of {chosen.sum():,} training images with a rare class "
+        f"({', '.join(class_names[index] for index in rare)})"
+    )
+
+
+def show(cache: "Cache", plan: "Plan", found: "Effect") -> None:
     """Print the counts of each class before and after, and what became of the imbalance."""
     import numpy as np
 
@@ -213,7 +227,7 @@ def show(cache: Any, plan: Any, found: Any) -> None:
     print()
 
 
-def draw_planned(cache: Any, found: Any, path: Path) -> None:
+def draw_planned(cache: "Cache", found: "Effect", path: Path) -> None:
     """The chart of a plan, if the cache's folder takes it: the plan itself has been printed."""
     try:
         draw_counts(cache, found, path)
@@ -223,13 +237,13 @@ def draw_planned(cache: Any, found: Any, path: Path) -> None:
         print(f"Picture: {path}")
 
 
-def draw_counts(cache: Any, found: Any, path: Path) -> None:
+def draw_counts(cache: "Cache", found: "Effect", path: Path) -> None:
     from report.dataset_plots import draw_augmented_counts
 
     draw_augmented_counts(cache.class_names, found.before, found.added.round().astype(int), found.parents, path)
 
 
-def draw_preview(cache: Any, plan: Any, path: Path) -> None:
+def draw_preview(cache: "Cache", plan: "Plan", path: Path) -> None:
     """A contact sheet of new images, evenly from all of them."""
     import numpy as np
 

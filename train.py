@@ -5,10 +5,18 @@ Two cores train the residual net on 200 images of 128 x 128 a second in bfloat16
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import header
 from header import Fraction, NonNegativeFloat, NonNegativeInt, OpenFraction, PositiveFloat, PositiveInt, Seed
+
+if TYPE_CHECKING:
+    import keras
+
+    from loss_formulas.base import LabelLoss
+    from training.inputs import Inputs
+    from training.resume import Session
+    from training.stages import Fitted
 
 Scheme = Literal["by_hand", "balanced", "inverse", "sqrt_inverse", "effective_number"]  # formulas: losses.class_weights
 
@@ -136,64 +144,43 @@ def main(config: Config) -> None:
         header.next_command("thresholds.py", run_dirs=config.run_dir)
 
 
-def train(config: Config, session) -> None:
-    """Train from the beginning or from where `session` stands, and leave a finished run."""
+def train(config: Config, session: "Session") -> None:
+    """Train from the beginning or from the checkpoint of `session`, and leave a finished run."""
     from training import selection
     from training.inputs import Inputs
 
-    cache, said = selection.viewed(config)
-    rows = selection.usable_rows(config, cache)
-    inputs = Inputs(config, cache, rows["train"])
+    cache, messages = selection.viewed(config)
+    inputs = Inputs(config, cache)
 
-    import keras
-
+    # Keras takes seconds to import, so the errors of the data come first.
     import run_folder
-    from loss_formulas.smoothing import smoothed
-    from models.scaling import scaling_of
-    from training import devices, loss_setup, multi_scale, priors, resume, stages, start_from
+    from training import devices, model_setup, stages, start_from
     from training.fused_normalization import fused_normalization
-    from training.optimizers import optimizer_words, resolved
 
     stages.check(config, cache)
     earlier = run_folder.open_run(config.start_from) if config.start_from else None
     notes = start_from.check_images(earlier, cache) if earlier else []
     warnings = start_from.images_seen(earlier, cache) if earlier else []
-    keras.utils.set_random_seed(config.seed)
-    threads = devices.make_deterministic(config.deterministic, session.threads)
-    keras.mixed_precision.set_dtype_policy(devices.policy_of(config))
-    # Weights are worth something only behind the scaling that they were trained with.
-    scaling = start_from.scaling(earlier) if earlier else cache.meta
-    standard = {"mean": scaling["mean"], "std": scaling["std"]}
-    model, loss = built(config, cache, inputs, standard)
-
-    print(f"{config.cache_dir}: " + ", ".join(f"{len(found):,} {split}" for split, found in rows.items()) + " images")
-    for text in [
-        *said, *inputs.words(), *multi_scale.words(config, cache), *stages.words(config, cache, inputs.shows_again),
-        *devices.words(config), *optimizer_words(config), *loss_setup.words(config),
-    ]:  # fmt: skip
-        print(text)
-    show_cost(config, model, multi_scale.largest_shape(config, cache))
-    if earlier:
-        print(start_from.take_over(model, earlier, cache.class_names))
-    elif config.prior_bias:
-        priors.start(model, loss, smoothed(inputs.images.labels, config.label_smoothing), inputs.expected)
+    threads = devices.prepare(config, session.threads)
+    model, loss = model_setup.build(config, inputs, earlier)
+    splits = ", ".join(f"{len(rows):,} {split}" for split, rows in inputs.rows.items())
+    print("\n".join([f"{config.cache_dir}: {splits} images", *messages, *model_setup.messages(config, inputs)]))
+    model_setup.show_cost(config, cache, model)
+    model_setup.start_weights(config, inputs, model, loss, earlier)
     for text in notes + warnings:
         print(f"Warning: {text}")
-    show_weights(cache, inputs, loss)
-    positives, negatives = inputs.counts()
-    shown = (positives / (positives + negatives).clip(min=1e-9)).tolist()
-    described = {"cache": cache.meta, "scaling": scaling_of(model), "shown_rates": shown, "warnings": warnings}
-    # What the header leaves to the machine and to the model is part of what a run that goes on has to find again.
-    described |= {"resolved": {"precision": devices.policy_of(config), **resolved(config)}}
-    described |= {"inputs": resume.inputs_of(config, cache), "threads": threads, "soft_labels": inputs.soft}
-    session.begin({**header.record(config), **described}, earlier and earlier.trained_on())
+    show_weights(inputs, loss)
+
+    description = model_setup.description(config, inputs, model)
+    description |= {"threads": threads, "warnings": warnings}
+    session.begin({**header.record(config), **description}, earlier and earlier.trained_on())
     with fused_normalization(model):
-        fitted = stages.fit(config, cache, rows, inputs, model, loss, session.state)
+        fitted = stages.fit(config, inputs, model, loss, session.state)
     show_curves(config, fitted.history)
-    leave_run(config, rows, model, fitted)
+    leave_run(config, inputs, model, fitted)
 
 
-def leave_run(config: Config, rows: dict, model, fitted) -> None:
+def leave_run(config: Config, inputs: "Inputs", model: "keras.Model", fitted: "Fitted") -> None:
     """Store the scores and the saved model, both in float32, and mark the run as finished."""
     import models
     import run_folder
@@ -205,82 +192,21 @@ def leave_run(config: Config, rows: dict, model, fitted) -> None:
     if scored is not fitted.model:
         scored.compile(jit_compile=devices.jit_compile(config.jit_compile))
     with fused_normalization(scored):
-        fitting.store_scores(config, fitted.images, rows, scored)
+        fitting.store_scores(config, fitted.images, inputs.rows, scored)
     with distribution.alone(model) as whole:
         models.with_probabilities(models.in_float32(whole)).save(config.run_dir / run_folder.MODEL)
     run_folder.finish_run(config.run_dir)
     Checkpoints(config.run_dir).clear()
 
 
-def built(config: Config, cache, inputs, standard: dict) -> tuple:
-    """The model of logits and its loss; `standard` is the mean and standard deviation a channel that it scales by."""
-    import losses
-    import models
-    from common.errors import InputError
-    from data.labels.hierarchy import tree_of
-    from loss_formulas.by_level import LevelLoss
-    from loss_formulas.smoothing import Smoothed
-    from training import loss_setup, multi_scale
-
-    strange = models.strange_options(config.model, config.extractor, vars(config))
-    for name, others in strange.items():
-        raise InputError(
-            f"{name} = {getattr(config, name)}: model = {config.model} has no such option; "
-            f"{' and '.join(f'--model {other}' for other in others)} {'has' if len(others) == 1 else 'have'} it"
-        )
-    tree = tree_of(cache.meta)
-    tables = tree.tables() if tree else {}
-    loss = loss_setup.build(config, cache, inputs)
-    try:
-        if tree:
-            levels = {**tables, "level_weights": config.level_weights}
-            loss = losses.weighted_sum([(share, LevelLoss(part, **levels)) for share, part in loss.parts()])
-        if config.label_smoothing:
-            loss = Smoothed(loss, config.label_smoothing)
-        given = {**standard, **tables}
-        names = models.options_of(config.model, config.extractor)
-        options = {name: getattr(config, name) for name in names if name not in given}
-        if config.start_from and "weights" in options:
-            options["weights"] = "none"  # the earlier run's weights and their scaling replace those of any file
-        shape = multi_scale.input_shape(config, cache, options)
-        return models.build(config.model, shape, len(cache.class_names), **given, **options), loss
-    except ValueError as error:
-        raise InputError(str(error)) from None
-
-
-def show_cost(config: Config, model, image_shape: tuple[int, int, int]) -> None:
-    """Say what the model costs; a batch that the memory cannot hold is refused with the largest that it can."""
-    import keras
-
-    import models
-    from common.errors import InputError
-    from models.cost import cost
-    from training import devices, memory
-
-    found = cost(model, 4 if devices.policy_of(config) == "float32" else 2, image_shape)
-    needed, there = found.memory(config.batch_size), memory.available()
-    print(
-        f"{model.name}: {found.parameters:,} parameters, {found.operations / 1e9:.2f} GFLOPs an image forward, about "
-        f"{needed / 1e9:.1f} GB a batch of {config.batch_size}; Keras {keras.__version__} on {keras.backend.backend()}"
-    )
-    if there and needed > there and not devices.has_gpu():
-        fits = found.fitting(there)
-        smaller = (
-            ", or --global_pooling" if "global_pooling" in models.options_of(config.model, config.extractor) else ""
-        )
-        way = f"--batch_size {fits} fits" if fits else f"not even one image fits: take a smaller model or size{smaller}"
-        raise InputError(
-            f"batch_size = {config.batch_size}: a step takes about {needed / 1e9:.1f} GB, but {there / 1e9:.1f} GB are "
-            f"free; {way}"
-        )
-
-
-def show_weights(cache, inputs, loss) -> None:
+def show_weights(inputs: "Inputs", loss: "LabelLoss") -> None:
     """Print the class weights as a table, if the loss has any."""
     from report import tables
 
     for part in (part.alone() for _, part in loss.parts() if part.name == "weighted_bce"):
-        rows = zip(cache.class_names, inputs.counts()[0], part.positive_weights, part.negative_weights, strict=True)
+        rows = zip(
+            inputs.cache.class_names, inputs.counts()[0], part.positive_weights, part.negative_weights, strict=True
+        )
         tables.show(
             "Class weights",
             ("class", "images an epoch", "w+", "w−"),

@@ -38,18 +38,17 @@ def main(config: Config) -> None:
     keras.utils.set_random_seed(config.seed)
     with tempfile.TemporaryDirectory() as folder:
         cache = made_cache(config, Path(folder))
-        rows = {"train": cache.rows("train"), "val": cache.rows("val")}
         settings = dataclasses.replace(
             train.Config(), sampling="all", model="resnet50", trainable="head",
             batch_size=config.batch_size, epochs=config.epochs, patience=0, train_metrics_every=0,
         )  # fmt: skip
-        inputs = Inputs(settings, cache, rows["train"])
+        inputs = Inputs(settings, cache)
         model = models.build(
             "resnet50", cache.image_shape, 28, mean=[128.0] * 3, std=[74.0] * 3, trainable="head", dropout=0.3
         )
 
         start = time.perf_counter()
-        stored = frozen_features.Stored(settings, cache, rows, inputs, model)
+        stored = frozen_features.Stored(settings, inputs, model)
         computing = time.perf_counter() - start
         contenders = {
             "frozen network each time": (cache, inputs.batches(), model),
@@ -59,7 +58,7 @@ def main(config: Config) -> None:
         for name, (images, batches, trained) in contenders.items():
             run = dataclasses.replace(settings, run_dir=Path(folder) / name)
             run.run_dir.mkdir()
-            fitting.fit(run, images, rows, batches, trained, losses.build("bce"))
+            fitting.fit(run, images, inputs.rows, batches, trained, losses.build("bce"))
             seconds[name] = later_epochs(run.run_dir / "timing.csv")
     slow = seconds["frozen network each time"]
     tables.show(

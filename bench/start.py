@@ -32,13 +32,13 @@ begin = resuming.Session.begin
 
 def watched(session, made):
     begin(session, made)
-    from training.checkpoint_callback import Keeper
+    from training.checkpoint_callback import CheckpointCallback
 
     def end(*_, **__):
         print(time.time(), flush=True)
         os._exit(0)
 
-    Keeper.on_train_batch_end = end
+    CheckpointCallback.on_train_batch_end = end
 
 resuming.Session.begin = watched
 runpy.run_path("train.py", run_name="__main__")

@@ -20,7 +20,7 @@ from data.cache.cache import Cache
 from evaluation import metrics
 from training import distribution
 
-LOGGED = {"mAP": "mAP", "macro_f1": "macro_f1", "subset_accuracy": "subset_accuracy"}
+LOGGED = ("mAP", "macro_f1", "subset_accuracy")
 
 
 def duration(seconds: float) -> str:
@@ -43,7 +43,7 @@ class SplitMetrics(keras.callbacks.Callback):
         train_every: score the training rows too every so many epochs; 0 for never.
 
     Attributes:
-        around: what to score within, as `Keeper.scoring`.
+        around: what to score within, as `CheckpointCallback.scoring`.
         weights: what puts the weights to score into the model for a while, as `Averages.in_model`.
     """
 
@@ -70,10 +70,10 @@ class SplitMetrics(keras.callbacks.Callback):
             raise InputError(
                 "the model's outputs are no longer finite: training diverged; lower learning_rate, or the class weights"
             )
-        found = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
+        figures = metrics.summary(labels, expit(logits), np.full(labels.shape[1], 0.5))
         if split == "val":
             logs["val_loss"] = float(self.loss(labels, logits))
-        logs.update({f"{split}_{name}": float(found[key]) for key, name in LOGGED.items()})
+        logs.update({f"{split}_{name}": float(figures[name]) for name in LOGGED})
 
     def _logits(self, model: keras.Model, rows: np.ndarray) -> np.ndarray:
         return score_rows(model, self.cache, rows, self.batch_size)
@@ -101,8 +101,8 @@ class History(keras.callbacks.Callback):
     def state(self) -> list[dict[str, Any]]:
         return self.rows
 
-    def restore(self, told: list[dict[str, Any]]) -> None:
-        self.rows = list(told)
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        self.rows = list(state)
         if self.rows:
             write_table(self.path, self.rows)
 
@@ -122,11 +122,7 @@ class Best(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        save: Callable[[str, list[np.ndarray]], str],
-        patience: int,
-        phase: str = "",
-        before: float | None = None,
+        self, save: Callable[[str, list[np.ndarray]], str], patience: int, phase: str = "", before: float | None = None
     ) -> None:
         super().__init__()
         self._save, self._patience, self._phase = save, patience, f"{phase}-" if phase else ""
@@ -158,16 +154,16 @@ class Best(keras.callbacks.Callback):
     def state(self) -> dict[str, Any]:
         return {"file": self.file, "score": self._score, "highest": self._highest, "waited": self._waited}
 
-    def restore(self, told: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         self.file, self._score, self._highest, self._waited = (
-            told[name] for name in ("file", "score", "highest", "waited")
+            state[name] for name in ("file", "score", "highest", "waited")
         )
 
 
 class Progress(keras.callbacks.Callback):
     """Writes `timing.csv`; prints a line an epoch where no progress bar runs, and the time left after the first epoch.
 
-    It has to come first, so that an epoch's own time is told from the time its metrics take.
+    It has to come first, so that it separates the time of an epoch's steps from the time of its metrics.
 
     Args:
         path: of timing.csv.
@@ -194,18 +190,12 @@ class Progress(keras.callbacks.Callback):
         self.trained = time.perf_counter()
 
     def finish_epoch(self, epoch: int, logs: dict) -> None:
-        """Called by `EpochEnd`, when the other callbacks are done with the epoch."""
+        """Close the epoch, when the other callbacks are done with it."""
         training, whole = self.trained - self.started, time.perf_counter() - self.started
         self.started = None
         rate = self.images / training
-        self.rows.append(
-            {
-                "epoch": epoch + 1,
-                "training_seconds": round(training, 3),
-                "metrics_seconds": round(whole - training, 3),
-                "images_per_second": round(rate, 1),
-            }
-        )
+        seconds = {"training_seconds": round(training, 3), "metrics_seconds": round(whole - training, 3)}
+        self.rows.append({"epoch": epoch + 1, **seconds, "images_per_second": round(rate, 1)})
         write_table(self.path, [*self.before, *self.rows])
         # The first epoch also compiles, so a later one tells more about those to come.
         seconds = [row["training_seconds"] + row["metrics_seconds"] for row in self.rows]
@@ -226,21 +216,10 @@ class Progress(keras.callbacks.Callback):
         seconds = None if self.started is None else time.perf_counter() - self.started
         return {"before": self.before, "rows": self.rows, "seconds": seconds}
 
-    def restore(self, told: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up rows, and an epoch that has taken some seconds, None for one that is still to begin."""
-        self.before, self.rows = told["before"], list(told["rows"])
-        self.started = None if told["seconds"] is None else time.perf_counter() - told["seconds"]
-
-
-class EpochEnd(keras.callbacks.Callback):
-    """Closes the epoch for `Progress`; it has to come last."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self.progress = progress
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.progress.finish_epoch(epoch, logs)
+        self.before, self.rows = state["before"], list(state["rows"])
+        self.started = None if state["seconds"] is None else time.perf_counter() - state["seconds"]
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

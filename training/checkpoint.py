@@ -21,7 +21,7 @@ from common.files import written_aside
 from run_folder import CHECKPOINT
 
 KEPT = 2
-TOLD = "told"  # the member of a file that holds JSON, as bytes: NumPy's text takes four times the room
+VALUES = "told"  # name of the JSON array in a file; JSON is stored as bytes, as NumPy text needs four times the space
 DAMAGE = (  # what reading a damaged .npz raises, by where the damage lies
     OSError, ValueError, LookupError, EOFError, TypeError, OverflowError, NotImplementedError, SyntaxError,
     tokenize.TokenError, zipfile.BadZipFile,
@@ -30,9 +30,9 @@ DAMAGE = (  # what reading a damaged .npz raises, by where the damage lies
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint holds: `told`, ready for JSON, and arrays by their kind, each kind in its order."""
+    """What a checkpoint contains: `values`, ready for JSON, and arrays by their kind, each kind in its order."""
 
-    told: dict[str, Any]
+    values: dict[str, Any]
     arrays: dict[str, list[np.ndarray]]
 
 
@@ -56,7 +56,7 @@ class Checkpoints:
 
         Args:
             step: of the whole run; a later state has a higher one, or replaces this.
-            state: `told["best"]` names the file of the best weights, None before there are any.
+            state: `values["best"]` names the file of the best weights, None before there are any.
 
         Raises:
             OSError: there is no room, or no permission.
@@ -64,10 +64,10 @@ class Checkpoints:
         path = self.directory / f"state-{step:010d}.npz"
         named = {f"{kind}-{place}": array for kind, own in state.arrays.items() for place, array in enumerate(own)}
         if self._best_of is None:
-            self._best_of = {old: told["best"] for old in self._states() if (told := _told(old))}
-        _write(path, {TOLD: np.frombuffer(json.dumps(state.told).encode(), np.uint8), **named})
+            self._best_of = {old: values["best"] for old in self._states() if (values := _values(old))}
+        _write(path, {VALUES: np.frombuffer(json.dumps(state.values).encode(), np.uint8), **named})
         self._best_of.pop(path, None)
-        kept = [*self._best_of.items(), (path, state.told["best"])]
+        kept = [*self._best_of.items(), (path, state.values["best"])]
         self._best_of = dict(kept[-KEPT:])
         self._tidy()
 
@@ -83,7 +83,7 @@ class Checkpoints:
                 states[path] = self._read(path)
             except DAMAGE as error:
                 self.damaged.append(f"{path} is damaged ({' '.join(str(error).split())})")
-        self._best_of = {path: state.told["best"] for path, state in states.items()}
+        self._best_of = {path: state.values["best"] for path, state in states.items()}
         if found and not states:
             way = "nothing is left to go on from; give --overwrite to begin anew"
             raise InputError("\n".join([*self.damaged, way]))
@@ -94,7 +94,7 @@ class Checkpoints:
         """Write the weights of the best epoch so far, as `keras.Model.get_weights` gives them.
 
         Returns:
-            The file's name, for `told["best"]` of the states that follow.
+            The file's name, for `values["best"]` of the states that follow.
         """
         path = self.directory / f"best-{name}.npz"
         _write(path, {f"weights-{place}": array for place, array in enumerate(weights)})
@@ -111,15 +111,15 @@ class Checkpoints:
 
     def _read(self, path: Path) -> State:
         with np.load(path, allow_pickle=False) as stored:
-            # It tells UTF-8 from the UTF-32 of NumPy's text, which earlier checkpoints hold.
-            told = json.loads(stored[TOLD].tobytes())
+            # json.loads also detects the UTF-32 of NumPy text, which earlier checkpoints contain.
+            values = json.loads(stored[VALUES].tobytes())
             arrays: dict[str, list[np.ndarray]] = {}
             for name in stored.files:
-                if name != TOLD:
+                if name != VALUES:
                     arrays.setdefault(name.rpartition("-")[0], []).append(stored[name])
-        if told["best"]:
-            self.best(told["best"])
-        return State(told, arrays)
+        if values["best"]:
+            self.best(values["best"])
+        return State(values, arrays)
 
     def _states(self) -> list[Path]:
         """The files of states, oldest first."""
@@ -133,11 +133,11 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
 
-def _told(path: Path) -> dict[str, Any] | None:
-    """What a state says, without its arrays; None where it is damaged."""
+def _values(path: Path) -> dict[str, Any] | None:
+    """Return the values of a state without its arrays, None if it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return json.loads(stored[TOLD].tobytes())
+            return json.loads(stored[VALUES].tobytes())
     except DAMAGE:
         return None
 

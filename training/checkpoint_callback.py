@@ -18,15 +18,15 @@ SHARE = 0.05  # of the time that checkpoints at the ends of short epochs may tak
 DIVERGED = "training diverged; lower learning_rate, or the class weights"
 
 
-class Part(Protocol):
-    """A callback that remembers something from epoch to epoch: `state` gives it ready for JSON, `restore` takes it."""
+class StatefulCallback(Protocol):
+    """A callback with a state that lasts from epoch to epoch: `state` returns it ready for JSON, `restore` takes it."""
 
     def state(self) -> Any: ...
 
-    def restore(self, told: Any) -> None: ...
+    def restore(self, state: Any) -> None: ...
 
 
-class Keeper(keras.callbacks.Callback):
+class CheckpointCallback(keras.callbacks.Callback):
     """Writes checkpoints: every so many minutes, at an epoch's end, and before a signal ends training.
 
     It has to come last. What it writes are all variables of model (with the states of dropout's generators), optimizer
@@ -40,27 +40,20 @@ class Keeper(keras.callbacks.Callback):
     Args:
         checkpoints: where they go.
         minutes: between two of them, at most, in a long epoch.
-        told: what else a checkpoint says, ready for JSON: the phase, and what it stands on.
-        parts: by name.
+        phase: the phase's entries of each state, ready for JSON.
+        callbacks: whose states a checkpoint contains, by name.
         steps: of an epoch. epochs: of the run, those of earlier phases included.
         done: epochs of earlier phases.
         check_every: steps between looks at the loss; a look waits for the device.
     """
 
     def __init__(
-        self,
-        checkpoints: Checkpoints,
-        minutes: float,
-        told: dict[str, Any],
-        parts: dict[str, Part],
-        steps: int,
-        epochs: int,
-        done: int,
-        check_every: int = 1,
-    ) -> None:
+        self, checkpoints: Checkpoints, minutes: float, phase: dict[str, Any], callbacks: dict[str, StatefulCallback],
+        steps: int, epochs: int, done: int, check_every: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.epoch, self.step, self._steps, self._epochs = done, 0, steps, epochs
-        self._checkpoints, self._seconds, self._told, self._parts = checkpoints, 60 * minutes, told, parts
+        self._checkpoints, self._seconds, self._phase, self._callbacks = checkpoints, 60 * minutes, phase, callbacks
         self._check_every = check_every
         self.last: State | None = None
         self._whole = True  # whether this epoch began with its first step
@@ -68,9 +61,9 @@ class Keeper(keras.callbacks.Callback):
 
     def restore(self, state: State) -> None:
         """Take up a state; the model is compiled and set, and `fit` is still to come."""
-        self.epoch, self.step = state.told["epoch"], state.told["step"]
-        for name, part in self._parts.items():
-            part.restore(state.told["parts"][name])
+        self.epoch, self.step = state.values["epoch"], state.values["step"]
+        for name, callback in self._callbacks.items():
+            callback.restore(state.values["parts"][name])
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         for kind, variables in self._variables().items():
@@ -128,12 +121,10 @@ class Keeper(keras.callbacks.Callback):
         self._cost, self.last = self._written - start, None if self._whole else state
 
     def _state(self) -> State:
-        arrays = {
-            kind: [ops.convert_to_numpy(each) for each in variables] for kind, variables in self._variables().items()
-        }
-        parts = {name: part.state() for name, part in self._parts.items()}
-        best = self._parts["best"].file
-        return State({**self._told, "epoch": self.epoch, "step": self.step, "best": best, "parts": parts}, arrays)
+        arrays = {kind: list(map(ops.convert_to_numpy, variables)) for kind, variables in self._variables().items()}
+        parts = {name: callback.state() for name, callback in self._callbacks.items()}
+        best = self._callbacks["best"].file
+        return State({**self._phase, "epoch": self.epoch, "step": self.step, "best": best, "parts": parts}, arrays)
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         model = self.model

@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
 from common.errors import InputError
+from training.config import Config
 
 PROCESSOR = Path("/proc/cpuinfo")
 
@@ -47,6 +48,14 @@ def make_deterministic(choice: Literal["auto", "on", "off"], threads: int) -> in
     except RuntimeError:  # it runs already, with what it found first
         threads = tensorflow.config.threading.get_intra_op_parallelism_threads() or cores
     tensorflow.config.experimental.enable_op_determinism()
+    return threads
+
+
+def prepare(config: Config, threads: int) -> int:
+    """Set the seed, determinism and precision for a run; return the number of threads, see `make_deterministic`."""
+    keras.utils.set_random_seed(config.seed)
+    threads = make_deterministic(config.deterministic, threads)
+    keras.mixed_precision.set_dtype_policy(policy_of(config))
     return threads
 
 
@@ -100,14 +109,14 @@ def dtype_policy(precision: str) -> str:
     return precision if helps else "float32"
 
 
-def policy_of(config: Any) -> str:
+def policy_of(config: Config) -> str:
     """The `dtype_policy` of a header; a head alone is float32 with `auto`, as half precision saves it no time, and what
     is stored for it is to be exact."""
     alone = config.model in ("resnet50", "backbone") and config.trainable == "head"
     return "float32" if config.precision == "auto" and alone else dtype_policy(config.precision)
 
 
-def words(config: Any) -> list[str]:
+def messages(config: Config) -> list[str]:
     """What a user should know of the precision, in lines."""
     precision = config.precision
     if precision == "auto" or dtype_policy(precision) == precision:

@@ -19,12 +19,13 @@ import numpy as np
 
 from common.errors import InputError
 from run_folder import CHECKPOINT, CONFIG
+from training.config import Config
 
 VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")  # each behind KERAS_DISTRIBUTION_, as Keras reads them
 
 
 @contextmanager
-def joined(config: Any) -> Iterator[Any]:
+def joined(config: Config) -> Iterator[Any]:
     """Train inside the block on the devices that the header of train.py asks for.
 
     Yields:
@@ -45,7 +46,7 @@ def joined(config: Any) -> Iterator[Any]:
         )
     several = _initialize()
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
-    index, count = share()
+    index, count = shard()
     devices = keras.distribution.get_device_count()
     try:
         if config.batch_size % devices:
@@ -65,7 +66,7 @@ def joined(config: Any) -> Iterator[Any]:
         keras.distribution.set_distribution(None)
 
 
-def share() -> tuple[int, int]:
+def shard() -> tuple[int, int]:
     """The number of this process among those that train together, and theirs: (0, 1) for one alone."""
     import keras
 
@@ -91,7 +92,7 @@ def scored(model: Any, rows: np.ndarray, score: Callable[[Any, np.ndarray], np.n
 
     if keras.distribution.distribution() is None:
         return score(model, rows)
-    index, count = share()
+    index, count = shard()
     size = -(-len(rows) // count)
     # Each has as many, as what is gathered has to have one shape; the last row fills up.
     places = np.minimum(np.arange(index * size, (index + 1) * size), len(rows) - 1)
@@ -154,7 +155,7 @@ def _initialize() -> bool:
 
 
 @contextmanager
-def _silent_twin(config: Any) -> Iterator[Any]:
+def _silent_twin(config: Config) -> Iterator[Any]:
     """The header of a process that writes nothing that is kept, and prints nothing."""
     with tempfile.TemporaryDirectory(prefix="twin-") as folder, Path(os.devnull).open("w") as nowhere:
         own = Path(folder) / config.run_dir.name

@@ -11,14 +11,17 @@ import numpy as np
 
 import run_folder
 from common.errors import InputError
-from data.batches.batches import feed, row_probabilities
+from data.batches.batches import TrainingBatches, feed, row_probabilities
 from data.batches.test_time_augmentation import Views
 from data.cache.cache import Cache
 from models.scaling import take_up_weights
-from training import callbacks, devices, distribution, optimizers, signals
+from training import devices, distribution, optimizers, signals
 from training.averages import Averages
+from training.callbacks import Best, History, Progress, SplitMetrics
 from training.checkpoint import Checkpoints, State
-from training.checkpoint_callback import Keeper
+from training.checkpoint_callback import CheckpointCallback
+from training.config import Config
+from training.frozen_features import FeatureCache
 
 DEVICE_CHECK_EVERY = 50  # steps between looks at the loss, where a look keeps the device waiting
 
@@ -46,21 +49,15 @@ class Phase:
 
 
 def fit(
-    config: Any,
-    cache: Cache,
-    rows: dict[str, np.ndarray],
-    batches: Any,
-    model: keras.Model,
-    loss: keras.losses.Loss,
-    phase: Phase = Phase(),
-    state: State | None = None,
-) -> list[dict[str, Any]]:
+    config: Config, cache: Cache | FeatureCache, rows: dict[str, np.ndarray], batches: TrainingBatches,
+    model: keras.Model, loss: keras.losses.Loss, phase: Phase = Phase(), state: State | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Train, and leave the model with the weights of its best epoch by validation mAP.
 
     Args:
         config: the header of train.py.
-        cache: where the images are. rows: the cache positions of each split.
-        batches: an endless `TrainingBatches`, which begins with the phase.
+        cache: where the images or their features are. rows: the cache positions of each split.
+        batches: of the run; its `start_step` is set here.
         model: of logits, not compiled. loss: a loss on logits.
         phase: which part of the run this is.
         state: the checkpoint of this phase to go on from, None to begin.
@@ -78,39 +75,49 @@ def fit(
     model.compile(optimizer=optimizer, loss=loss, jit_compile=devices.jit_compile(config.jit_compile))
     # TensorFlow would trace a step that makes variables twice, which takes a second.
     model.optimizer.build(model.trainable_variables)
-    used = Used(config, cache, rows, loss, phase, done + epochs, steps, batches)
-    called = used.attached(model)
+    callbacks = TrainingCallbacks(config, cache, rows, loss, phase, done + epochs, steps, batches)
+    attached, checkpoint, best = callbacks.attached(model), callbacks.checkpoint, callbacks.best
     if state:
-        used.keeper.restore(state)
+        checkpoint.restore(state)
     elif phase.before:
         # They are the best so far, and of the whole model, as no checkpoint of a head's phase need be.
-        used.best.keep(max(phase.before, key=lambda row: row["val_mAP"])["epoch"])
+        best.keep(max(phase.before, key=lambda row: row["val_mAP"])["epoch"])
     # A signal waits for the running step; of several processes each would end behind another one, so there it does not.
-    wait = signals.deferred() if distribution.share()[1] == 1 else nullcontext()
+    wait = signals.deferred() if distribution.shard()[1] == 1 else nullcontext()
     with wait, devices.out_of_memory(config.batch_size):
-        _run(model, batches, used, called, done, done + epochs)
-    model.set_weights(used.checkpoints.best(used.best.file))
+        if checkpoint.step == steps:  # only the end of the epoch is left
+            model.stop_training = False
+            callbacks.end_epoch({name: float(value) for name, value in model.get_metrics_result().items()})
+        while checkpoint.epoch < done + epochs and not best.ended:
+            batches.start_step = checkpoint.epoch * steps + checkpoint.step
+            # What is left of an epoch that was under way has fewer steps, so it is fitted alone.
+            until = checkpoint.epoch + 1 if checkpoint.step else done + epochs
+            model.fit(
+                feed(batches), initial_epoch=checkpoint.epoch, epochs=until, steps_per_epoch=steps - checkpoint.step,
+                shuffle=False, callbacks=attached, verbose=int(callbacks.terminal),
+            )  # fmt: skip
+    model.set_weights(callbacks.checkpoints.best(best.file))
     take_up_weights(model)
-    return used.history.rows
+    return callbacks.history.rows
 
 
-def _optimizer(config: Any, phase: Phase, batches: int) -> keras.optimizers.Optimizer:
+def _optimizer(config: Config, phase: Phase, batches: int) -> keras.optimizers.Optimizer:
     """The optimizer of a phase of so many batches."""
     # A step of the optimizer takes the gradients of several batches where they are accumulated.
     total = max(1, batches // config.accumulation)
     try:
-        found = optimizers.resolved(config)
-        highest = found["learning_rate"] * phase.factor
+        settings = optimizers.resolved(config)
+        highest = settings["learning_rate"] * phase.factor
         rate = optimizers.schedule(config.schedule, highest, total, config.warmup_fraction, config.accumulation)
         return optimizers.build(
-            config.optimizer, rate, found["weight_decay"], config.momentum, config.clip_norm, config.ema,
+            config.optimizer, rate, settings["weight_decay"], config.momentum, config.clip_norm, config.ema,
             config.accumulation,
         )  # fmt: skip
     except ValueError as error:
         raise InputError(str(error)) from None
 
 
-class Used:
+class TrainingCallbacks:
     """The callbacks of a phase, in the order in which an epoch's end needs them.
 
     Args:
@@ -120,70 +127,47 @@ class Used:
     """
 
     def __init__(
-        self, config: Any, cache: Cache, rows: dict[str, np.ndarray], loss: Any, phase: Phase, epochs: int, steps: int,
-        batches: Any,
+        self, config: Config, cache: Cache | FeatureCache, rows: dict[str, np.ndarray], loss: keras.losses.Loss,
+        phase: Phase, epochs: int, steps: int, batches: TrainingBatches,
     ) -> None:  # fmt: skip
-        done, self.steps = len(phase.before), steps
+        done, self._steps, self._epochs = len(phase.before), steps, epochs + phase.after
         self.terminal = sys.stdout.isatty()
         timing = config.run_dir / "timing.csv"
-        progress = callbacks.Progress(timing, epochs, steps * batches.batch_size, not self.terminal, done, phase.after)
-        metrics = callbacks.SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every)
-        self.history = callbacks.History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
+        progress = Progress(timing, epochs, steps * batches.batch_size, not self.terminal, done, phase.after)
+        metrics = SplitMetrics(cache, rows, loss, config.batch_size, config.train_metrics_every)
+        self.history = History(config.run_dir / run_folder.HISTORY, phase.before, phase.name)
         self.checkpoints = Checkpoints(config.run_dir)
         highest = max((row["val_mAP"] for row in phase.before), default=None)
-        self.best = callbacks.Best(self.checkpoints.save_best, config.patience, phase.name, highest)
-        parts = {"history": self.history, "best": self.best, "progress": progress}
-        told = {"phase": phase.name, "before": done, "frozen": phase.frozen}
-        check_every = DEVICE_CHECK_EVERY if devices.has_gpu() else 1
-        self.keeper = Keeper(self.checkpoints, config.checkpoint_minutes, told, parts, steps, epochs, done, check_every)
-        metrics.around = self.keeper.scoring
+        self.best = Best(self.checkpoints.save_best, config.patience, phase.name, highest)
+        self.checkpoint = CheckpointCallback(
+            self.checkpoints, config.checkpoint_minutes,
+            {"phase": phase.name, "before": done, "frozen": phase.frozen},
+            {"history": self.history, "best": self.best, "progress": progress},
+            steps, epochs, done, DEVICE_CHECK_EVERY if devices.has_gpu() else 1,
+        )  # fmt: skip
+        metrics.around = self.checkpoint.scoring
         averaged = []
         if config.ema:
             averages = Averages(batches.whole_images, steps, batches.batch_size)
             averaged, self.best.weights, metrics.weights = [averages], averages.weights, averages.in_model
-        self._all = [
-            progress, *averaged, metrics, self.history, self.best, callbacks.EpochEnd(progress), self.keeper,
-        ]  # fmt: skip
-        self._epochs = epochs + phase.after
+        end = keras.callbacks.LambdaCallback(on_epoch_end=progress.finish_epoch)
+        self._all = [progress, *averaged, metrics, self.history, self.best, end, self.checkpoint]
 
     def attached(self, model: keras.Model) -> keras.callbacks.CallbackList:
-        """What `fit` takes, with the number of epochs of the whole run, in whatever pieces it is fitted."""
+        """Return the callbacks for `model.fit`, with the epochs of the whole run, also if a call fits fewer."""
         return keras.callbacks.CallbackList(
             self._all, add_history=True, add_progbar=self.terminal, model=model, verbose=int(self.terminal),
-            epochs=self._epochs, steps=self.steps,
+            epochs=self._epochs, steps=self._steps,
         )  # fmt: skip
 
-    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """What `fit` does behind an epoch's last step."""
+    def end_epoch(self, logs: dict[str, float]) -> None:
+        """Do what `model.fit` does after an epoch's last step."""
+        epoch = self.checkpoint.epoch
         for callback in self._all:
             callback.on_epoch_end(epoch, logs)
 
 
-def _run(
-    model: keras.Model, batches: Any, used: Used, called: keras.callbacks.CallbackList, first: int, epochs: int
-) -> None:
-    """Fit what is left of a phase that began with epoch `first`: the rest of an epoch that was under way, then whole
-    epochs."""
-    keeper, steps = used.keeper, used.steps
-    start = batches.start_step - first * steps
-
-    def fit(until: int, number: int) -> None:
-        batches.start_step = start + keeper.epoch * steps + keeper.step
-        model.fit(
-            feed(batches), initial_epoch=keeper.epoch, epochs=until, steps_per_epoch=number, shuffle=False,
-            callbacks=called, verbose=int(used.terminal),
-        )  # fmt: skip
-
-    if keeper.step == steps:
-        model.stop_training = False
-        used.end_epoch(keeper.epoch, {name: float(value) for name, value in model.get_metrics_result().items()})
-    elif keeper.step:
-        fit(keeper.epoch + 1, steps - keeper.step)
-    if keeper.epoch < epochs and not used.best.ended:
-        fit(epochs, steps)
-
-
-def store_scores(config: Any, cache: Cache, rows: dict[str, np.ndarray], model: keras.Model) -> None:
+def store_scores(config: Config, cache: Cache | FeatureCache, rows: dict[str, np.ndarray], model: keras.Model) -> None:
     """Score every split once, for all scripts that follow, by the views that `predict.py` takes too."""
     views = Views(config.score_scales, config.score_views)
     for split, places in rows.items():

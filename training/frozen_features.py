@@ -19,6 +19,7 @@ from data.batches.batches import TrainingBatches, score
 from data.cache.cache import Cache
 from data.cache.feature_files import FeatureFiles, FeatureTable, computed
 from training import devices
+from training.config import Config
 from training.inputs import Inputs
 
 FOLDER = "features"  # in the cache
@@ -36,7 +37,7 @@ def head(model: keras.Model) -> keras.Model:
     return keras.Model(model.get_layer(LAYER).output, model.output, name=f"{model.name}_head")
 
 
-def refusal(config: Any, cache: Cache) -> str:
+def refusal(config: Config, cache: Cache) -> str:
     """Why features cannot be stored for the header's settings and the cache, or nothing where they can.
 
     A rotated or mixed image is another one each time; features of all of them cannot be kept.
@@ -49,9 +50,8 @@ def refusal(config: Any, cache: Cache) -> str:
             "only quarter_turns and flips can be stored, whose 8 results are"
         )
     if config.mixing != "off":
-        return (
-            f"mixing = {config.mixing} mixes pixels anew each epoch, but features are computed once; give --mixing off"
-        )
+        text = "mixes pixels anew each epoch, but features are computed once; give --mixing off"
+        return f"mixing = {config.mixing} {text}"
     if config.train_scales != (1.0,):
         return "train_scales other than 1 make other pixels by epoch, but features are computed once"
     if len(cache.shapes) > 1:
@@ -143,14 +143,12 @@ class Stored:
 
     Args:
         config: the header of train.py.
-        cache: where the images are. rows: the cache positions of each split.
-        inputs: what trains.
+        inputs: what trains and is scored.
         model: of logits, with the layer `features`.
     """
 
-    def __init__(
-        self, config: Any, cache: Cache, rows: dict[str, np.ndarray], inputs: Inputs, model: keras.Model
-    ) -> None:
+    def __init__(self, config: Config, inputs: Inputs, model: keras.Model) -> None:
+        cache = inputs.cache
         self.inputs, self.views = inputs, views_of(inputs.online.ranges, cache.image_shape)
         self._batch_size = config.batch_size
         self._network = extractor(model)
@@ -158,7 +156,7 @@ class Stored:
         self.directory = cache.directory / FOLDER / f"{model.name}-{digest(self._network)[:16]}"
         state = cache.meta["fingerprint"]
         files, owners, places = [], np.zeros(len(cache), np.int64), np.zeros(len(cache), np.int64)
-        for split, own in rows.items():
+        for split, own in inputs.rows.items():
             if len(own):
                 views = self.views if split == "train" else self.views[:1]
                 owners[own], places[own] = len(files), np.arange(len(own))
@@ -166,7 +164,7 @@ class Stored:
         self.images = FeatureCache(cache, FeatureTable(files, owners, places), self._network.output_shape[-1])
         self._of_cache = files, owners, places
 
-    def batches(self, start_step: int = 0) -> FeatureBatches:
+    def batches(self) -> FeatureBatches:
         """What the head trains on."""
         files, owners, places = self._of_cache
         (_, known), *augmented = self.inputs.images.sources
@@ -178,7 +176,7 @@ class Stored:
         table = FeatureTable(files, np.concatenate(owners), np.concatenate(places))
         return FeatureBatches(
             table, self.views, images=self.inputs.images, batch_size=self._batch_size, seed=self.inputs.config.seed,
-            start_step=start_step, expected=self.inputs.expected, online=self.inputs.online,
+            expected=self.inputs.repeats, online=self.inputs.online,
         )  # fmt: skip
 
     def _files(

@@ -8,8 +8,11 @@ import numpy as np
 
 import losses
 from common.errors import InputError
-from data.cache.cache import Cache
+from data.labels.hierarchy import tree_of
 from data.tables.class_values import read_class_values
+from loss_formulas.by_level import LevelLoss
+from loss_formulas.smoothing import Smoothed
+from training.config import Config
 from training.inputs import Inputs
 
 WEIGHTING = ("class_weights", "positive_weights", "negative_weights", "weights_csv")  # read for weighted_bce alone
@@ -18,42 +21,42 @@ PARTS = ("bce", "soft_f1")  # of bce_soft_f1
 FIELDS = {"focal": {"gamma": "focal_gamma", "alpha": "focal_alpha"}}
 
 
-def build(config: Any, cache: Cache, inputs: Inputs) -> losses.LabelLoss:
-    """The loss of a run, with the losses that are added to it.
+def build(config: Config, inputs: Inputs) -> losses.LabelLoss:
+    """Return the loss of a run, with the losses that are added to it, over a tree's levels and smoothed if asked.
 
     Args:
         config: the header of train.py.
-        cache: what it trains on. inputs: what an epoch shows.
+        inputs: what it trains on.
 
     Raises:
-        InputError: extra_losses or class weights cannot be, or the loss cannot take the soft labels that are asked for.
+        InputError: a loss, its weights or its smoothing cannot be, or the loss cannot take the soft labels.
     """
     coefficients = {config.loss: 1.0, **extra_losses(config)}
     try:
-        parts = [(each, losses.build(name, **parameters(name, config, cache, inputs)))
+        parts = [(each, losses.build(name, **parameters(name, config, inputs)))
                  for name, each in coefficients.items()]  # fmt: skip
         loss = losses.weighted_sum(parts) if len(parts) > 1 else parts[0][1]
-    except InputError:
-        raise
+        refuse_soft_labels(config, inputs, [part for _, part in parts])
+        if tree := tree_of(inputs.cache.meta):
+            levels = {**tree.tables(), "level_weights": config.level_weights}
+            loss = losses.weighted_sum([(share, LevelLoss(part, **levels)) for share, part in loss.parts()])
+        return Smoothed(loss, config.label_smoothing) if config.label_smoothing else loss
     except ValueError as error:
         raise InputError(str(error)) from None
-    refuse_soft_labels(config, inputs, [part for _, part in parts])
-    return loss
 
 
-def words(config: Any) -> list[str]:
+def messages(config: Config) -> list[str]:
     """What a user should know of the options of class weights, in lines."""
     if "weighted_bce" in (config.loss, *extra_losses(config)):
         return []
     usual = type(config)()
     given = [name for name in WEIGHTING if getattr(config, name) != getattr(usual, name)]
     verb = "changes" if len(given) == 1 else "change"
-    return [f"Warning: {', '.join(given)} {verb} nothing, as only the loss weighted_bce has class weights"] * bool(
-        given
-    )
+    text = f"Warning: {', '.join(given)} {verb} nothing, as only the loss weighted_bce has class weights"
+    return [text] if given else []
 
 
-def extra_losses(config: Any) -> dict[str, float]:
+def extra_losses(config: Config) -> dict[str, float]:
     """Name → coefficient of what `extra_losses` adds to the loss."""
     found: dict[str, float] = {}
     for text in config.extra_losses:
@@ -73,10 +76,10 @@ def extra_losses(config: Any) -> dict[str, float]:
     return found
 
 
-def parameters(name: str, config: Any, cache: Cache, inputs: Inputs) -> dict[str, Any]:
+def parameters(name: str, config: Config, inputs: Inputs) -> dict[str, Any]:
     """The parameters of one loss: from the header's fields, from class weights, or from training counts."""
     if name == "weighted_bce":
-        return dict(zip(("positive_weights", "negative_weights"), class_weights(config, cache, inputs), strict=True))
+        return dict(zip(("positive_weights", "negative_weights"), class_weights(config, inputs), strict=True))
     given: dict[str, Any] = {}
     if name == "distribution_balanced":
         # The formula is about the set itself, so each image counts once however often an epoch shows it.
@@ -86,12 +89,13 @@ def parameters(name: str, config: Any, cache: Cache, inputs: Inputs) -> dict[str
     return given | {each: getattr(config, field) for each, field in fields.items() if each not in given}
 
 
-def class_weights(config: Any, cache: Cache, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+def class_weights(config: Config, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
     """w⁺ and w⁻ of each class, (K,): by hand, or by a scheme from the counts of what an epoch shows.
 
     Raises:
         InputError: the weights by hand do not fit the classes, or are given twice or for another scheme.
     """
+    cache = inputs.cache
     by_hand = {field: getattr(config, field) for field in ("positive_weights", "negative_weights")}
     if config.weights_csv and any(by_hand.values()):
         raise InputError("weights_csv: give the weights in the CSV or in the header, not in both")
@@ -115,7 +119,7 @@ def class_weights(config: Any, cache: Cache, inputs: Inputs) -> tuple[np.ndarray
     return np.asarray(by_hand["positive_weights"]), np.asarray(by_hand["negative_weights"])
 
 
-def refuse_soft_labels(config: Any, inputs: Inputs, parts: list[losses.LabelLoss]) -> None:
+def refuse_soft_labels(config: Config, inputs: Inputs, parts: list[losses.LabelLoss]) -> None:
     """Stop where images are mixed with shares of their labels and a loss has no meaning for shares."""
     hard = [part.name for part in parts if not part.soft_labels]
     soft = inputs.images.labels.dtype.kind == "f"

@@ -27,7 +27,7 @@ def available() -> int:
     """Bytes of memory that are free or can be freed, 0 where the system does not tell."""
     try:
         with Path("/proc/meminfo").open(encoding="ascii") as file:
-            told = dict(line.split(":") for line in file)
+            fields = dict(line.split(":") for line in file)
     except OSError:
         return 0
-    return int(told["MemAvailable"].split()[0]) * 1024
+    return int(fields["MemAvailable"].split()[0]) * 1024

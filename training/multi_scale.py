@@ -6,9 +6,10 @@ import models
 from common.errors import InputError
 from data.batches.test_time_augmentation import Views, check_scales, scaled_shape
 from data.cache.cache import Cache
+from training.config import Config
 
 
-def input_shape(config: Any, cache: Cache, options: dict[str, Any]) -> tuple[int | None, int | None, int]:
+def input_shape(config: Config, cache: Cache, options: dict[str, Any]) -> tuple[int | None, int | None, int]:
     """The shape that the model is built for: the cache's, or None for sides of any size.
 
     A model that needs but one size is built for that, as its graph and its exports are simpler then; one with a pyramid
@@ -43,7 +44,7 @@ def input_shape(config: Any, cache: Cache, options: dict[str, Any]) -> tuple[int
     return None, None, channels
 
 
-def smallest_shape(config: Any, cache: Cache) -> tuple[int, ...]:
+def smallest_shape(config: Config, cache: Cache) -> tuple[int, ...]:
     """The shape with the shortest side that the model will see, crops included."""
     views = Views(config.score_scales, config.score_views)
     seen = []
@@ -53,27 +54,27 @@ def smallest_shape(config: Any, cache: Cache) -> tuple[int, ...]:
     return min(seen, key=lambda shape: min(shape[:2]))
 
 
-def largest_shape(config: Any, cache: Cache) -> tuple[int, ...]:
+def largest_shape(config: Config, cache: Cache) -> tuple[int, ...]:
     """The shape with the most pixels that the model will train on."""
     shapes = [scaled_shape(shape, max(config.train_scales)) for shape in cache.shapes]
     return max(shapes, key=lambda shape: shape[0] * shape[1])
 
 
-def words(config: Any, cache: Cache) -> list[str]:
+def messages(config: Config, cache: Cache) -> list[str]:
     """What sizes there are and what the scores are, in lines; nothing where all is plain."""
-    said = []
+    messages = []
     if len(cache.shapes) > 1:
         shapes = ", ".join(f"{height} × {width}" for height, width, _ in cache.shapes)
-        said.append(f"Shapes: {shapes}; a batch has one of them")
+        messages.append(f"Shapes: {shapes}; a batch has one of them")
     if config.train_scales != (1.0,):
-        said.append(f"Scales: {', '.join(f'{scale:g}' for scale in config.train_scales)}, an epoch each in turn")
+        messages.append(f"Scales: {', '.join(f'{scale:g}' for scale in config.train_scales)}, an epoch each in turn")
     views = Views(config.score_scales, config.score_views)
     if views != Views():
-        said.append(f"Final scores: {views}; metrics of an epoch see each image once, as it is")
-    return said
+        messages.append(f"Final scores: {views}; metrics of an epoch see each image once, as it is")
+    return messages
 
 
-def _reasons(config: Any, cache: Cache) -> list[str]:
+def _reasons(config: Config, cache: Cache) -> list[str]:
     """What asks for a model that takes several sizes, by the names of the fields."""
     check_scales("train_scales", config.train_scales)
     views = Views(config.score_scales, config.score_views)

@@ -1,12 +1,13 @@
 """Optimizers and learning-rate schedules by name."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import ops
 
 from training.averages import AveragedSteps
+from training.config import Config
 
 Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
@@ -63,7 +64,7 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
         }  # fmt: skip
 
 
-def highest_rate(config: Any) -> float:
+def highest_rate(config: Config) -> float:
     """The header's `learning_rate`, or where that is None what suits the model, whether it is pretrained, and the
     optimizer, from `LEARNING_RATES`."""
     if config.learning_rate is not None:
@@ -74,13 +75,13 @@ def highest_rate(config: Any) -> float:
     return LEARNING_RATES[trains][config.optimizer == "sgd"]
 
 
-def resolved(config: Any) -> dict[str, float]:
+def resolved(config: Config) -> dict[str, float]:
     """The highest learning rate and the weight decay, the header's or what suits."""
     decay = WEIGHT_DECAYS[config.optimizer] if config.weight_decay is None else config.weight_decay
     return {"learning_rate": highest_rate(config), "weight_decay": decay}
 
 
-def optimizer_words(config: Any) -> list[str]:
+def messages(config: Config) -> list[str]:
     """The learning rate and the weight decay, in a line, where the header leaves one of them open."""
     if None not in (config.learning_rate, config.weight_decay):
         return []
@@ -120,14 +121,9 @@ def schedule(
 
 
 def build(
-    name: str,
-    learning_rate: float | WarmedUp,
-    weight_decay: float = 0.0,
-    momentum: float = 0.9,
-    clip_norm: float = 0.0,
-    ema: float = 0.0,
-    accumulation: int = 1,
-) -> keras.optimizers.Optimizer:
+    name: str, learning_rate: float | WarmedUp, weight_decay: float = 0.0, momentum: float = 0.9,
+    clip_norm: float = 0.0, ema: float = 0.0, accumulation: int = 1,
+) -> keras.optimizers.Optimizer:  # fmt: skip
     """An optimizer by its name.
 
     Args:
@@ -144,7 +140,7 @@ def build(
     """
     options = {
         "learning_rate": learning_rate,
-        "weight_decay": weight_decay or None,
+        "weight_decay": weight_decay if name == "adamw" else weight_decay or None,
         "global_clipnorm": clip_norm or None,
         "use_ema": ema > 0,
         "gradient_accumulation_steps": accumulation if accumulation > 1 else None,
@@ -154,8 +150,6 @@ def build(
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     if name not in kinds:
         raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(kinds)}")
-    if name == "adamw":
-        options["weight_decay"] = weight_decay
     if name == "sgd":
         options |= {"momentum": momentum, "nesterov": momentum > 0}
     kind = type(f"Averaged{name}", (AveragedSteps, kinds[name]), {}) if ema else kinds[name]

@@ -1,4 +1,4 @@
-"""Beginning a run or going on with it: what is there, whether it fits, and how it is said when training stops."""
+"""Beginning a run or going on with it: what is there, whether it fits, and the messages when training stops."""
 
 import dataclasses
 import errno
@@ -21,6 +21,7 @@ from data.cache.cache import Cache
 from run_folder import LOCK
 from training import signals
 from training.checkpoint import Checkpoints
+from training.config import Config
 
 # What neither the weights nor history.csv depend on, and where things lie, as folders may be moved.
 MAY_CHANGE = ("run_dir", "cache_dir", "overwrite", "resume", "workers", "checkpoint_minutes")
@@ -42,7 +43,7 @@ class Session:
         config: the header of train.py.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         self._config, self.lock, self.finished, self.state, self.threads = config, Lock(config.run_dir), False, None, 0
 
     def look(self) -> None:
@@ -103,12 +104,8 @@ class Session:
         for text in _changes(self._stored.get("versions"), made["versions"], "versions"):
             print(f"Warning: {text}; what follows may differ from a run that was never stopped")
         run_folder.resume_run(directory, {name: made[name] for name in ("created", "argv", "versions", "git_commit")})
-        print(f"Going on with {directory} {self.place()}")
-
-    def place(self) -> str:
-        """How far the checkpoint is, in words."""
-        told = self.state.told
-        return f"after epoch {told['epoch']}" + (f" and {told['step']:,} steps" if told["step"] else "")
+        epoch, step = self.state.values["epoch"], self.state.values["step"]
+        print(f"Going on with {directory} after epoch {epoch}" + (f" and {step:,} steps" if step else ""))
 
     def _check_config(self) -> None:
         then = {name: value for name, value in self._stored.get("config", {}).items() if name not in MAY_CHANGE}
@@ -119,7 +116,7 @@ class Session:
 
 
 @contextmanager
-def session(config: Any) -> Iterator[Session]:
+def session(config: Config) -> Iterator[Session]:
     """A `Session`, within which signals and a full disk end training with the command that goes on.
 
     Raises:
@@ -142,7 +139,7 @@ def session(config: Any) -> Iterator[Session]:
             found.lock.release()
 
 
-def command(config: Any) -> str:
+def command(config: Config) -> str:
     """The command that goes on with a run, ready for the shell."""
     words = ["python", "train.py"]
     defaults = type(config)()
@@ -158,7 +155,7 @@ def command(config: Any) -> str:
     return " ".join([*words, "--resume"])
 
 
-def inputs_of(config: Any, cache: Cache) -> dict[str, str]:
+def inputs_of(config: Config, cache: Cache) -> dict[str, str]:
     """A digest of each thing beside the cache that decides what a run learns: augmented sets, and files by field."""
     found = {}
     for tag in config.augmented:

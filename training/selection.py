@@ -1,7 +1,5 @@
 """What of a cache a run is about: its classes, folds and tree, and the rows of each split."""
 
-from typing import Any
-
 import numpy as np
 
 from common.errors import InputError
@@ -10,22 +8,24 @@ from data.cache import cache_subset, partition
 from data.cache.cache import Cache
 from data.labels import hierarchy
 from data.labels.label_forms import SPLITS
+from training.config import Config
 
 
-def viewed(config: Any) -> tuple[Cache, list[str]]:
+def viewed(config: Config) -> tuple[Cache, list[str]]:
     """The cache with the classes, folds and tree that the header asks for, and what was chosen, in lines.
 
     Raises:
         InputError: there is no such cache, fold, class or tree, or a tree is asked for that the model does not know.
     """
-    cache, said = partition.part_of(caches.open_cache(config.cache_dir), config.classes, config.large_from, config.fold)
+    cache = caches.open_cache(config.cache_dir)
+    cache, messages = partition.part_of(cache, config.classes, config.large_from, config.fold)
     if config.model != "hierarchical":
         if config.hierarchy:
             raise InputError(
                 f"hierarchy = {config.hierarchy}: model = {config.model} knows no tree; give --model hierarchical "
                 f"--extractor {config.model}"
             )
-        return cache, said
+        return cache, messages
     if config.hierarchy is None:
         raise InputError(
             "model = hierarchical needs a tree: give --hierarchy and a CSV with the columns class and parent; "
@@ -37,10 +37,10 @@ def viewed(config: Any) -> tuple[Cache, list[str]]:
             "class below it is; give --classes all"
         )
     cache = cache_subset.seen(cache, config.hierarchy)
-    return cache, [*said, hierarchy.tree_of(cache.meta).words()]
+    return cache, [*messages, hierarchy.tree_of(cache.meta).message()]
 
 
-def usable_rows(config: Any, cache: Cache) -> dict[str, np.ndarray]:
+def usable_rows(config: Config, cache: Cache) -> dict[str, np.ndarray]:
     """The cache positions of each split.
 
     Raises:

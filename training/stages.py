@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 import models
 from common.errors import InputError
+from data.batches.batches import TrainingBatches
 from data.batches.test_time_augmentation import Views
 from data.cache.cache import Cache
 from models.backbone import without_frozen_dropout
 from training import fitting, frozen_features
 from training.checkpoint import State
+from training.config import Config
 from training.inputs import Inputs
 
 
@@ -36,20 +37,19 @@ class Fitted:
     model: keras.Model
 
 
-def check(config: Any, cache: Cache) -> None:
+def check(config: Config, cache: Cache) -> None:
     """Refuse settings of train.py's header that no phase can follow.
 
     Raises:
         InputError: `head_epochs` without a part to freeze, or online operations where features are stored.
     """
-    freezes = "trainable" in models.options_of(config.model, config.extractor)
-    if config.head_epochs and not freezes:
+    if config.head_epochs and not _freezes(config):
         named = ", ".join(name for name in models.BUILDERS if "trainable" in models.options_of(name, "cnn"))
         raise InputError(
             f"head_epochs = {config.head_epochs}: {config.model} has no part that could stay frozen meanwhile; "
             f"it is for {named}"
         )
-    if not freezes or config.trainable != "head":
+    if not _freezes(config) or config.trainable != "head":
         return
     if config.head_epochs:
         raise InputError(
@@ -60,43 +60,34 @@ def check(config: Any, cache: Cache) -> None:
         raise InputError(f"trainable = head: {reason}")
 
 
-def words(config: Any, cache: Cache, shows_again: bool = False) -> list[str]:
+def messages(config: Config, cache: Cache, shows_again: bool = False) -> list[str]:
     """What a user should know of the phases before they begin, in lines; `shows_again`: some images twice an epoch."""
-    said = []
+    messages = []
     if config.head_epochs:
         way = "through the frozen network each time" if frozen_features.refusal(config, cache) else "on stored features"
         first = "1 epoch" if config.head_epochs == 1 else f"{config.head_epochs} epochs"
-        said.append(
+        messages.append(
             f"First {first} on the head alone, {way}; then {config.epochs} with trainable = "
             f"{config.trainable} at {config.fine_tune_factor:g} of the learning rate"
         )
-    heads = config.head_epochs or (
-        "trainable" in models.options_of(config.model, config.extractor) and config.trainable == "head"
-    )
+    heads = config.head_epochs or (_freezes(config) and config.trainable == "head")
     if heads and config.weights == "none" and config.start_from is None:
-        said.append("Warning: weights = none, so what is frozen keeps the random weights that it starts with")
+        messages.append("Warning: weights = none, so what is frozen keeps the random weights that it starts with")
     others = [name for name in config.repeat_operations if name not in config.operations]
     if heads and shows_again and others and not frozen_features.refusal(config, cache):
-        said.append(
+        messages.append(
             f"Stored features know no {', '.join(others)}: to the head, images shown again are seen as the others"
         )
-    return said
+    return messages
 
 
 def fit(
-    config: Any,
-    cache: Cache,
-    rows: dict[str, np.ndarray],
-    inputs: Inputs,
-    model: keras.Model,
-    loss: keras.losses.Loss,
-    state: State | None = None,
+    config: Config, inputs: Inputs, model: keras.Model, loss: keras.losses.Loss, state: State | None = None
 ) -> Fitted:
     """Train in the phases that the header asks for, and leave the model with the weights of the best epoch of all.
 
     Args:
         config: the header of train.py, which `check` let pass.
-        cache: where the images are. rows: the cache positions of each split.
         inputs: what trains.
         model: of logits, not compiled; changed in place. loss: a loss on logits.
         state: the checkpoint to go on from, None to begin.
@@ -104,46 +95,54 @@ def fit(
     Raises:
         InputError: as `fitting.fit`, or the checkpoint is of a head on other frozen weights.
     """
-    if "trainable" in models.options_of(config.model, config.extractor) and config.trainable == "head":
-        return _head(config, cache, rows, inputs, model, loss, fitting.Phase(), state)
-    before: list[dict[str, Any]] = []
-    if state and state.told["before"]:
-        before = state.told["parts"]["history"][: state.told["before"]]
-    elif config.head_epochs:
-        first = fitting.Phase("head", config.head_epochs, config.epochs)
-        if frozen_features.refusal(config, cache):
-            with _frozen(frozen_features.extractor(model)), closing(inputs.batches()) as batches:
-                before = fitting.fit(config, cache, rows, batches, model, loss, first, state)
-        else:
-            before = _head(config, cache, rows, inputs, model, loss, first, state).history
+    head_only = _freezes(config) and config.trainable == "head"
+    before = state.values["parts"]["history"][: state.values["before"]] if state else []
+    if head_only or (config.head_epochs and not before):
+        phase = fitting.Phase() if head_only else fitting.Phase("head", config.head_epochs, config.epochs)
+        with _head(config, inputs, model) as (images, batches, head, frozen):
+            _check_frozen(config, state, frozen)
+            phase = dataclasses.replace(phase, frozen=frozen)
+            before = fitting.fit(config, images, inputs.rows, batches, head, loss, phase, state)
+        if head_only:
+            # Other views need the pixels, and so do scores in float32 if the features are in half precision.
+            half = keras.config.dtype_policy().compute_dtype != "float32"
+            from_pixels = half or Views(config.score_scales, config.score_views) != Views()
+            return Fitted(before, inputs.cache, model) if from_pixels else Fitted(before, images, head)
         state = None
-    phase = (
-        fitting.Phase(config.trainable, factor=config.fine_tune_factor, before=before) if before else fitting.Phase()
-    )
+    phase = fitting.Phase()
+    if before:
+        phase = fitting.Phase(config.trainable, factor=config.fine_tune_factor, before=before)
     with closing(inputs.batches()) as batches:
-        # The second phase goes on with the batches where the first one ended.
-        batches.start_step = len(before) * (config.steps_per_epoch or batches.steps_per_epoch)
-        return Fitted(fitting.fit(config, cache, rows, batches, model, loss, phase, state), cache, model)
+        history = fitting.fit(config, inputs.cache, inputs.rows, batches, model, loss, phase, state)
+    return Fitted(history, inputs.cache, model)
 
 
-def _head(config, cache, rows, inputs, model, loss, phase: fitting.Phase, state: State | None) -> Fitted:
-    """Train the head on stored features."""
-    stored = frozen_features.Stored(config, cache, rows, inputs, model)
-    phase = dataclasses.replace(phase, frozen=stored.directory.name)
-    if state and state.told["frozen"] != phase.frozen:
-        raise InputError(
-            f"{config.run_dir} cannot go on: the frozen weights below its head were {state.told['frozen']}, and are "
-            f"{phase.frozen} now; give --overwrite to begin anew"
-        )
-    batches, head = stored.batches(), frozen_features.head(model)
+@contextmanager
+def _head(
+    config: Config, inputs: Inputs, model: keras.Model
+) -> Iterator[tuple[Cache | frozen_features.FeatureCache, TrainingBatches, keras.Model, str]]:
+    """Yield what trains a head alone: images or features, their batches, the model, and the name of stored features."""
+    if frozen_features.refusal(config, inputs.cache):
+        with _frozen(frozen_features.extractor(model)), closing(inputs.batches()) as batches:
+            yield inputs.cache, batches, model, ""
+        return
+    stored = frozen_features.Stored(config, inputs, model)
+    head = frozen_features.head(model)  # its layers are the model's own
     print(f"{head.input_shape[1]:,} features a view, {len(stored.views)} views a training image: {stored.directory}")
-    # The head's layers are the model's own.
-    history = fitting.fit(config, stored.images, rows, batches, head, loss, phase, state)
-    # Other views than those that are stored need the pixels, and so do scores in float32 where the features are not.
-    half = keras.config.dtype_policy().compute_dtype != "float32"
-    if half or Views(config.score_scales, config.score_views) != Views():
-        return Fitted(history, cache, model)
-    return Fitted(history, stored.images, head)
+    yield stored.images, stored.batches(), head, stored.directory.name
+
+
+def _check_frozen(config: Config, state: State | None, frozen: str) -> None:
+    if state and state.values["frozen"] != frozen:
+        raise InputError(
+            f"{config.run_dir} cannot go on: the frozen weights below its head were {state.values['frozen']}, and are "
+            f"{frozen} now; give --overwrite to begin anew"
+        )
+
+
+def _freezes(config: Config) -> bool:
+    """Whether the model has weights that may stay frozen."""
+    return "trainable" in models.options_of(config.model, config.extractor)
 
 
 @contextmanager

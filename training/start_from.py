@@ -13,6 +13,8 @@ from data.tables.spreadsheet import some
 from models.scaling import scaling_of, take_up_weights
 from run_folder import Run
 
+WAY_OUT = "train with the same model and options as that run, or without start_from"
+
 
 def check_images(run: Run, cache: Cache) -> list[str]:
     """Whether the run saw images like the cache's.
@@ -37,7 +39,7 @@ def check_images(run: Run, cache: Cache) -> list[str]:
         warnings.append(f"{run.directory} was trained on images that were prepared in another way: {changes}")
     trained = run.trained_on()
     known, hashes = set(trained.ids[trained.hashes != ""]), set(trained.hashes)
-    renewed = [row["id"] for row in _judged(cache) if row["id"] in known and row["sha1"] not in hashes]
+    renewed = [row["id"] for row in _evaluated(cache) if row["id"] in known and row["sha1"] not in hashes]
     if renewed:
         warnings.append(
             f"{len(renewed):,} val or test images have the id of a training image of {run.directory}, but other bytes "
@@ -47,7 +49,7 @@ def check_images(run: Run, cache: Cache) -> list[str]:
 
 
 def images_seen(run: Run, cache: Cache) -> list[str]:
-    """Warnings of rows that the run, or one that it started from, was trained on and the cache keeps to judge by.
+    """Warnings of rows that the run, or one that it started from, was trained on and the cache keeps for evaluation.
 
     An image is known by the bytes of its file, whatever its name and its size in a cache, and by its group. Of runs
     that stored no hashes only the ids can be compared.
@@ -57,7 +59,7 @@ def images_seen(run: Run, cache: Cache) -> list[str]:
     hashes, groups = set(trained.hashes) - {""}, set(trained.groups) - {""}
     unhashed = set(trained.ids[trained.hashes == ""])
     same, related, named = [], [], []
-    for row in _judged(cache):
+    for row in _evaluated(cache):
         if row["sha1"] in hashes:
             same.append(row["id"])
         elif row["id"] in unhashed:
@@ -78,7 +80,7 @@ def images_seen(run: Run, cache: Cache) -> list[str]:
     return warnings
 
 
-def _judged(cache: Cache) -> list[dict[str, str]]:
+def _evaluated(cache: Cache) -> list[dict[str, str]]:
     """The rows of index.csv outside train."""
     return [row for row in cache.index if row["split"] != "train"]
 
@@ -126,7 +128,7 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
         there, here = map(Counter, names)
         only = [f"{name} only there" for name in there - here] + [f"{name} only here" for name in here - there]
         apart = some(only) or "in another order"
-        raise InputError(f"start_from {run.directory} has another architecture: layers {apart}; {_way_out()}")
+        raise InputError(f"start_from {run.directory} has another architecture: layers {apart}; {WAY_OUT}")
     wanted = []
     for layer, source in zip(now, before, strict=True):
         fresh, stored = layer.get_weights(), source.get_weights()
@@ -138,13 +140,13 @@ def take_over(model: keras.Model, run: Run, class_names: Sequence[str]) -> str:
         if shapes[0] != shapes[1]:
             raise InputError(
                 f"start_from {run.directory} has another architecture: layer {layer.name} holds {shapes[0]} there, "
-                f"{shapes[1]} here; {_way_out()}"
+                f"{shapes[1]} here; {WAY_OUT}"
             )
         wanted.append(stored)
     for layer, arrays in zip(now, wanted, strict=True):
         layer.set_weights(arrays)
     take_up_weights(model)
-    return _words(run, class_names, len(now))
+    return _message(run, class_names, len(now))
 
 
 def _by_class(stored: np.ndarray, fresh: np.ndarray, before: Sequence[str], now: Sequence[str]) -> np.ndarray | None:
@@ -157,7 +159,7 @@ def _by_class(stored: np.ndarray, fresh: np.ndarray, before: Sequence[str], now:
     return result
 
 
-def _words(run: Run, class_names: Sequence[str], layers: int) -> str:
+def _message(run: Run, class_names: Sequence[str], layers: int) -> str:
     added = [name for name in class_names if name not in run.class_names]
     dropped = [name for name in run.class_names if name not in class_names]
     text = f"Started from {run.directory}: {layers} layers, outputs of {len(class_names) - len(added)} classes"
@@ -166,7 +168,3 @@ def _words(run: Run, class_names: Sequence[str], layers: int) -> str:
     if dropped:
         text += f"; {len(dropped)} classes dropped ({some(dropped)})"
     return text
-
-
-def _way_out() -> str:
-    return "train with the same model and options as that run, or without start_from"

@@ -86,7 +86,7 @@ class Tree:
         """What a run keeps of the tree beside the names of its nodes, for JSON."""
         return {"classes": self.classes, "parents": self.parents.tolist(), "levels": self.levels.tolist()}
 
-    def words(self) -> str:
+    def message(self) -> str:
         """The tree in a line."""
         counts = np.bincount(self.levels)[1:]
         nodes = ", ".join(f"{count} in level {level}" for level, count in enumerate(counts, start=1))

@@ -43,50 +43,63 @@ def find_columns(
     named_by_user = _chosen_columns(sheet, chosen)
     if named_by_user is None:
         return None
-    keys = [column_key(name) for name in sheet.header]
-    # A column that the classes file names is a class, also where it is called Group.
-    free = ["" if name in (class_names or ()) else key for name, key in zip(sheet.header, keys, strict=True)]
-    for place in named_by_user.values():
-        free[place] = keys[place] = ""
-    found = {key: free.index(key) for key in OPTIONAL_COLUMNS if key in free}
-    for kind, accepted in (("id", ID_COLUMNS), ("target", TARGET_COLUMNS)):
-        places = [keys.index(key) for key in accepted if key in keys]
-        if places:
-            found[kind] = places[0]
-    named = set(class_names or ()) & set(sheet.header)
-    if len(named) * 2 > len(class_names or ()):
-        # A class may be called Target: with columns for most classes, that is one more.
-        found.pop("target", None)
-    guessed = "target" in found and "target" not in named_by_user
-    found |= named_by_user
+    columns = _known_columns(sheet, class_names or [], named_by_user)
     # The files of an image's channels are read with the images, and are no classes.
-    paths = path_columns(sheet) - named
-    others = [
-        name for place, name in enumerate(sheet.header) if name and name not in paths and place not in found.values()
-    ]
-    twice = [name for name, times in Counter(sheet.header).items() if name and times > 1]
-    twice += [keys[place] for place in found.values() if keys.count(keys[place]) > 1 and keys[place]]
-    missing = [name for name in class_names or () if name not in named]
+    paths = path_columns(sheet).difference(class_names or ())
+    used = set(columns.values())
+    others = [name for index, name in enumerate(sheet.header) if name and name not in paths and index not in used]
+    if error := _columns_error(sheet, class_names, classes_name, named_by_user, columns, others):
+        sheet.faults.add(f"{sheet.name}: {error}")
+        return None
+    unused = [quoted(name) for name in others if "target" in columns or (class_names and name not in class_names)]
+    if unused:
+        sheet.warnings.append(f"{sheet.name}: columns that are not used: {some(unused)}")
+    return columns
+
+
+def _known_columns(sheet: Sheet, class_names: list[str], chosen: dict[str, int]) -> dict[str, int]:
+    """Return the index of each column that the user chose or that has a known name."""
+    keys = _keys(sheet, chosen)
+    # A column that the classes file names is a class, also if it is called Group.
+    free = ["" if name in class_names else key for name, key in zip(sheet.header, keys, strict=True)]
+    columns = {key: free.index(key) for key in OPTIONAL_COLUMNS if key in free}
+    for kind, accepted in (("id", ID_COLUMNS), ("target", TARGET_COLUMNS)):
+        if known := [key for key in accepted if key in keys]:
+            columns[kind] = keys.index(known[0])
+    if len(set(class_names) & set(sheet.header)) * 2 > len(class_names):
+        # A class may be called Target: with columns for most classes, that is one more.
+        columns.pop("target", None)
+    return columns | chosen
+
+
+def _columns_error(
+    sheet: Sheet, class_names: list[str] | None, classes_name: str, chosen: dict[str, int], columns: dict[str, int],
+    others: list[str],
+) -> str:  # fmt: skip
+    """Return why no labels can be read from these columns, empty if they can."""
     shown = f"{_shown(sheet)}; {FORMS}"
-    if "id" not in found:
-        text = f"no column Id; {shown}"
-    elif "target" not in found and not others:
-        text = f"no column Target and no class column; {shown}"
-    elif twice:
-        text = f"columns of equal name: {some([quoted(name) for name in twice])}"
-    elif "target" not in found and missing:
-        listed = some([quoted(name) for name in missing])
-        text = f"no column Target, and none for {listed} of {classes_name}; {shown}"
-    elif guessed and others and class_names is None and _is_binary(sheet, found):
-        name = quoted(sheet.header[found["target"]])
-        text = f"every column holds 0 and 1 only, so {name} may list class ids or be a class; give a classes_file"
-    else:
-        unused = [quoted(name) for name in others if "target" in found or (class_names and name not in named)]
-        if unused:
-            sheet.warnings.append(f"{sheet.name}: columns that are not used: {some(unused)}")
-        return found
-    sheet.faults.add(f"{sheet.name}: {text}")
-    return None
+    if "id" not in columns:
+        return f"no column Id; {shown}"
+    if "target" not in columns and not others:
+        return f"no column Target and no class column; {shown}"
+    keys = _keys(sheet, chosen)
+    twice = [name for name, times in Counter(sheet.header).items() if name and times > 1]
+    twice += [keys[index] for index in columns.values() if keys[index] and keys.count(keys[index]) > 1]
+    if twice:
+        return f"columns of equal name: {some([quoted(name) for name in twice])}"
+    missing = [quoted(name) for name in class_names or () if name not in sheet.header]
+    if "target" not in columns and missing:
+        return f"no column Target, and none for {some(missing)} of {classes_name}; {shown}"
+    guessed = "target" in columns and "target" not in chosen
+    if guessed and others and class_names is None and _is_binary(sheet, columns):
+        name = quoted(sheet.header[columns["target"]])
+        return f"every column holds 0 and 1 only, so {name} may list class ids or be a class; give a classes_file"
+    return ""
+
+
+def _keys(sheet: Sheet, chosen: dict[str, int]) -> list[str]:
+    """Return the key of each column, empty for those that the user chose."""
+    return ["" if index in chosen.values() else column_key(name) for index, name in enumerate(sheet.header)]
 
 
 def _chosen_columns(sheet: Sheet, chosen: dict[str, str]) -> dict[str, int] | None:

@@ -76,11 +76,11 @@ def held_against(folder: Path, printed: str) -> None:
         np.testing.assert_array_equal(*scores)
 
 
-def asked_to_stop(keeping, config, run: Path) -> list[str]:
+def asked_to_stop(checkpoint_callback, config, run: Path) -> list[str]:
     """SIGTERM and Ctrl-C in a step: the step is finished, and the line says how to go on."""
     happened = []
     for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        begin = keeping.Keeper.on_train_batch_begin
+        begin = checkpoint_callback.CheckpointCallback.on_train_batch_begin
 
         def with_signal(self, batch, logs=None, number=number, begin=begin):
             os.kill(os.getpid(), number)
@@ -89,7 +89,7 @@ def asked_to_stop(keeping, config, run: Path) -> list[str]:
         def stopped(with_signal=with_signal):
             # Where a shell started this in the background, Ctrl-C is ignored, and train.py would leave that so.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            keeping.Keeper.on_train_batch_begin = with_signal
+            checkpoint_callback.CheckpointCallback.on_train_batch_begin = with_signal
             train.main(dataclasses.replace(config, checkpoint_minutes=10.0))
 
         end = forked(stopped, run)

@@ -49,21 +49,21 @@ def test_the_last_two_states_and_their_best_weights_are_kept(tmp_path):
     names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
     assert names == ["best-1.npz", "state-0000000002.npz", "state-0000000003.npz"]
     newest = checkpoints.newest()
-    assert newest.told["step"] == 3
+    assert newest.values["step"] == 3
     np.testing.assert_array_equal(newest.arrays["model"][1], [3, 3])
     np.testing.assert_array_equal(checkpoints.best("best-1.npz")[0], [3, 3, 3])
 
 
 def test_a_long_history_takes_a_byte_a_character_and_earlier_checkpoints_are_read(tmp_path):
     """NumPy's own text takes four, and a run of thousands of epochs writes it each epoch."""
-    long = dataclasses.replace(state(1), told={**state(1).told, "history": "é" + "0.123," * 10_000})
+    long = dataclasses.replace(state(1), values={**state(1).values, "history": "é" + "0.123," * 10_000})
     Checkpoints(tmp_path).save(1, long)
     path = tmp_path / "checkpoint" / "state-0000000001.npz"
     assert path.stat().st_size < 70_000
-    assert Checkpoints(tmp_path).newest().told == long.told
+    assert Checkpoints(tmp_path).newest().values == long.values
     with np.load(path) as stored:
-        np.savez(path, **{**stored, "told": np.array(json.dumps(long.told))})
-    assert Checkpoints(tmp_path).newest().told == long.told
+        np.savez(path, **{**stored, "told": np.array(json.dumps(long.values))})
+    assert Checkpoints(tmp_path).newest().values == long.values
 
 
 @pytest.mark.parametrize("damage", ["cut", "one byte", "head", "empty", "best gone"])
@@ -81,7 +81,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_pa
         one = whole[:place] + b"\x07" + whole[place + 1 :]
         head = whole.replace(b"{'descr'", b"('descr'")
         last.write_bytes({"cut": whole[: len(whole) // 2], "one byte": one, "head": head, "empty": b""}[damage])
-    assert went_on(config).state.told["step"] == 1
+    assert went_on(config).state.values["step"] == 1
     printed = capsys.readouterr().out
     assert f"Warning: {last} is damaged" in printed and "the one before is used" in printed
     (checkpoints.directory / "state-0000000001.npz").write_bytes(b"")

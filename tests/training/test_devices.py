@@ -24,6 +24,6 @@ def test_auto_is_bfloat16_where_the_device_computes_in_it(gpu, capability, flags
     monkeypatch.setattr(devices, "_compute_capability", lambda: capability)
     monkeypatch.setattr(devices.keras.backend, "backend", lambda: "tensorflow")
     assert devices.dtype_policy("auto") == policy
-    assert not devices.words(train.Config())
+    assert not devices.messages(train.Config())
     assert devices.policy_of(train.Config()) == policy
     assert devices.policy_of(train.Config(model="resnet50", trainable="head")) == "float32"

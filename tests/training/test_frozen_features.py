@@ -14,7 +14,7 @@ import run_folder
 import train
 from common.errors import InputError
 from data.cache.cache import open_cache
-from training import fitting, frozen_features, selection, stages
+from training import fitting, frozen_features, stages
 from training.inputs import Inputs
 
 
@@ -50,15 +50,13 @@ def augmented_cache(made_cache) -> Path:
 
 
 def parts(config: train.Config):
-    """What phases.fit takes: cache, rows, inputs, model, loss."""
+    """What stages.fit takes: inputs, model, loss."""
     cache = open_cache(config.cache_dir)
-    rows = selection.usable_rows(config, cache)
-    inputs = Inputs(config, cache, rows["train"])
     options = {"backbone": config.backbone, "trainable": config.trainable}
     scaling = {"mean": [99.0] * 3, "std": [50.0] * 3}
     model = models.build("backbone", cache.image_shape, len(cache.class_names), **scaling, **options)
     config.run_dir.mkdir(parents=True, exist_ok=True)
-    return cache, rows, inputs, model, losses.build("bce")
+    return Inputs(config, cache), model, losses.build("bce")
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -69,8 +67,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_batches_of_features_are_those_of_the_turned_images(augmented_cache, tmp_path):
     config = config_of(augmented_cache, tmp_path, sampling="repeat_factors", repeat_threshold=0.3,
                        repeat_operations=(), augmented=("for_features",))  # fmt: skip
-    cache, rows, inputs, model, _ = parts(config)
-    stored = frozen_features.Stored(config, cache, rows, inputs, model)
+    inputs, model, _ = parts(config)
+    cache, rows = inputs.cache, inputs.rows
+    stored = frozen_features.Stored(config, inputs, model)
     batches, pixels = stored.batches(), inputs.batches()
     assert len(stored.views) == 8
     network = frozen_features.extractor(model)
@@ -161,7 +160,7 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     config = config_of(made_cache, tmp_path / "run", trainable="all", head_epochs=2, epochs=1,
                        operations=operations)  # fmt: skip
     given = parts(config)
-    model, seen, fit = given[3], [], fitting.fit
+    model, seen, fit = given[1], [], fitting.fit
 
     def watched(*arguments):
         before, trained = frozen_features.extractor(model).get_weights(), len(arguments[4].trainable_weights)
@@ -188,8 +187,8 @@ def test_the_head_trains_first_and_then_the_rest(operations, made_cache, tmp_pat
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
     assert [line.endswith("left of this phase") for line in lines] == [True, True, False]
-    said = " ".join(stages.words(config, open_cache(config.cache_dir)))
-    assert ("on stored features" in said) == ("rotation" not in operations)
+    messages = " ".join(stages.messages(config, open_cache(config.cache_dir)))
+    assert ("on stored features" in messages) == ("rotation" not in operations)
 
 
 def test_through_the_frozen_network_a_head_trains_as_on_its_features(made_cache, tmp_path, monkeypatch):
@@ -218,12 +217,13 @@ def test_through_the_frozen_network_a_head_trains_as_on_its_features(made_cache,
 
 def test_the_best_epoch_of_both_phases_is_kept(made_cache, tmp_path):
     config = config_of(made_cache, tmp_path / "run", trainable="all", epochs=1)
-    cache, rows, inputs, model, loss = parts(config)
+    inputs, model, loss = parts(config)
     best = [array.copy() for array in model.get_weights()]
     before = [{"epoch": 1, "phase": "head", "loss": 0.5, "val_mAP": 1.1}]
     (config.run_dir / "timing.csv").write_text("epoch,training_seconds\n1,2.0\n")
     batches = inputs.batches()
-    rows = fitting.fit(config, cache, rows, batches, model, loss, fitting.Phase("all", factor=0.1, before=before))
+    phase = fitting.Phase("all", factor=0.1, before=before)
+    rows = fitting.fit(config, inputs.cache, inputs.rows, batches, model, loss, phase)
     # No precision is above 1, so the weights of the epoch before are the best.
     assert [row["epoch"] for row in rows] == [1, 2]
     for one, other in zip(best, model.get_weights(), strict=True):
@@ -257,14 +257,14 @@ def test_features_of_several_shapes_are_refused_by_name(made_cache):
         stages.check(config_of(made_cache, Path("run")), cache)
 
 
-def test_a_frozen_network_of_random_weights_is_said(made_cache):
+def test_a_frozen_network_of_random_weights_is_stated(made_cache):
     config, cache = config_of(made_cache, Path("run")), open_cache(made_cache)
-    assert "Warning: weights = none" in stages.words(config, cache)[0]
-    assert stages.words(dataclasses.replace(config, weights="imagenet"), cache) == []
-    assert stages.words(dataclasses.replace(config, trainable="all"), cache) == []
+    assert "Warning: weights = none" in stages.messages(config, cache)[0]
+    assert stages.messages(dataclasses.replace(config, weights="imagenet"), cache) == []
+    assert stages.messages(dataclasses.replace(config, trainable="all"), cache) == []
     pretrained = dataclasses.replace(config, weights="imagenet")
-    said = "Stored features know no rotation: to the head, images shown again are seen as the others"
-    assert stages.words(pretrained, cache, shows_again=True) == [said]
+    messages = "Stored features know no rotation: to the head, images shown again are seen as the others"
+    assert stages.messages(pretrained, cache, shows_again=True) == [messages]
     flipped = dataclasses.replace(pretrained, repeat_operations=("flips",))
-    assert stages.words(flipped, cache, shows_again=True) == []
-    assert len(stages.words(dataclasses.replace(flipped, operations=()), cache, shows_again=True)) == 1
+    assert stages.messages(flipped, cache, shows_again=True) == []
+    assert len(stages.messages(dataclasses.replace(flipped, operations=()), cache, shows_again=True)) == 1

@@ -19,47 +19,45 @@ from training.inputs import Inputs
 
 
 @pytest.fixture
-def said(made_cache):
+def messages(made_cache):
     cache = open_cache(made_cache)
-    return lambda **options: "\n".join(
-        Inputs(dataclasses.replace(train.Config(), **options), cache, cache.rows("train")).words()
-    )
+    return lambda **options: "\n".join(Inputs(dataclasses.replace(train.Config(), **options), cache).messages())
 
 
-def test_sampling_that_changes_nothing_is_said(said):
-    printed = said(sampling="repeat_factors", repeat_threshold=1e-6)
+def test_sampling_that_changes_nothing_is_stated(messages):
+    printed = messages(sampling="repeat_factors", repeat_threshold=1e-6)
     assert "Warning: no class is in fewer than --repeat_threshold 1e-06 of the images (the rarest in 0.0" in printed
     assert printed.count("changes nothing") == 1
-    assert "changes nothing" not in said(sampling="repeat_factors", repeat_threshold=0.9)
-    assert "changes nothing" not in said()
+    assert "changes nothing" not in messages(sampling="repeat_factors", repeat_threshold=0.9)
+    assert "changes nothing" not in messages()
 
 
-def test_how_often_images_of_rare_classes_are_shown_is_said(said, made_cache, monkeypatch):
+def test_how_often_images_of_rare_classes_are_shown_is_stated(messages, made_cache, monkeypatch):
     cache = open_cache(made_cache)
     labels = cache.labels[cache.rows("train")] == 1
     counts = labels.sum(axis=0)
     rare = (counts > 0) & (counts < 20) & (counts * 15 < counts.max())
     assert rare.sum() > 1
     images = len(labels) + 3 * labels[:, rare].any(axis=1).sum()
-    printed = said(sampling="repeat_rare", rare_below=20, copies=3)
+    printed = messages(sampling="repeat_rare", rare_below=20, copies=3)
     shown_again = labels[:, rare].any(axis=1).sum()
     assert (
         f"{shown_again} images with one of {rare.sum()} rare classes are shown 4 times an epoch: {images:,} images "
         f"instead of {len(labels):,}"
     ) in printed
     assert "Online: quarter_turns, flips; rotation where an image is shown again" in printed
-    assert "Online: nothing; flips where" in said(rare_below=20, operations=(), repeat_operations=("flips",))
+    assert "Online: nothing; flips where" in messages(rare_below=20, operations=(), repeat_operations=("flips",))
     monkeypatch.setattr(sampling, "LEAST_RATIO", 1000)
-    assert "No class is rare, as the largest has no more than" in said()
+    assert "No class is rare, as the largest has no more than" in messages()
     monkeypatch.setattr(sampling, "LEAST_RATIO", 15)
-    without = said(rare_below=1)
+    without = messages(rare_below=1)
     assert "rare" not in without and "again" not in without and "Online: quarter_turns, flips" in without
 
 
 def test_every_part_fold_and_tree_repeats_the_same_rare_classes(made_cache, tmp_path):
     cache = open_cache(made_cache)
     cache.fold = np.where(np.asarray(cache.split) == "test", -1, np.arange(len(cache)) % 3)
-    whole = Inputs(train.Config(), cache, cache.rows("train"))
+    whole = Inputs(train.Config(), cache)
     assert whole.rare
     # A rare class with all others below it is positive in each image with a label; that makes it no less rare.
     top, *below = sorted(cache.class_names, key=lambda name: name not in whole.rare)
@@ -68,29 +66,29 @@ def test_every_part_fold_and_tree_repeats_the_same_rare_classes(made_cache, tmp_
     small, _ = with_classes(cache, ("small",), 0)
     for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), cache_subset.seen(cache, tree)):
         rows = seen.rows("train")
-        inputs = Inputs(train.Config(), seen, rows)
+        inputs = Inputs(train.Config(), seen)
         columns = [cache.class_names.index(name) for name in whole.rare]
         with_rare = (cache.labels[rows][:, columns] == 1).any(axis=1)
         assert set(inputs.rare) <= set(whole.rare) <= set(seen.class_names)
-        assert with_rare.any() and (inputs.expected[with_rare] == 5).all()
-        assert (inputs.expected[~with_rare] <= 1).all()
+        assert with_rare.any() and (inputs.repeats[with_rare] == 5).all()
+        assert (inputs.repeats[~with_rare] <= 1).all()
 
 
 def test_a_part_of_the_classes_is_shown_with_as_many_negatives_as_asked(made_cache):
     cache = open_cache(made_cache)
     small, _ = with_classes(cache, ("small",), 0)
     rows = cache.rows("train")
-    inputs = Inputs(dataclasses.replace(train.Config(), negatives=0.5, sampling="all"), small, rows)
+    inputs = Inputs(dataclasses.replace(train.Config(), negatives=0.5, sampling="all"), small)
     positive = small.labels[rows].any(axis=1)
-    assert (inputs.expected[positive] == 1).all()
-    assert inputs.expected[~positive].sum() == pytest.approx(0.5 * positive.sum())
+    assert (inputs.repeats[positive] == 1).all()
+    assert inputs.repeats[~positive].sum() == pytest.approx(0.5 * positive.sum())
     shown = f"{0.5 * positive.sum():,.0f} of {(~positive).sum()} an epoch"
-    assert f"Images without any of these classes: {shown}" in "\n".join(inputs.words())
+    assert f"Images without any of these classes: {shown}" in "\n".join(inputs.messages())
     # Class weights come from what is shown, the rates that thresholds match from all rows.
     assert inputs.counts()[1].sum() < (small.labels[rows] == 0).sum()
     np.testing.assert_array_equal(small.meta["counts"]["train"]["known"], [len(rows)] * len(small.class_names))
-    every = Inputs(dataclasses.replace(train.Config(), negatives=0.0, sampling="all"), small, rows)
-    assert (every.expected == 1).all() and "without any" not in "\n".join(every.words())
+    every = Inputs(dataclasses.replace(train.Config(), negatives=0.0, sampling="all"), small)
+    assert (every.repeats == 1).all() and "without any" not in "\n".join(every.messages())
 
 
 def test_images_that_two_augmented_sets_hold_are_counted(made_cache, tmp_path):
@@ -104,9 +102,9 @@ def test_images_that_two_augmented_sets_hold_are_counted(made_cache, tmp_path):
         writer.finish(cache, plan.images, plan.labels, {})
 
     def words(*tags):
-        return "\n".join(Inputs(dataclasses.replace(train.Config(), augmented=tags), cache, rows).words())
+        return "\n".join(Inputs(dataclasses.replace(train.Config(), augmented=tags), cache).messages())
 
-    shown = Inputs(dataclasses.replace(train.Config(), augmented=("one",)), cache, rows).expected
+    shown = Inputs(dataclasses.replace(train.Config(), augmented=("one",)), cache).repeats
     assert shown[: len(rows)].max() == 5 and (shown[len(rows) :] == 1).all()
     same = "Warning: 10 of them are the same in two of these sets; make one anew with another --seed"
     assert same in words("one", "other", "same")
@@ -127,7 +125,7 @@ def test_sets_with_shares_of_labels_are_known_by_name(made_cache, tmp_path):
         writer.begin({})
         writer.write(cache, plan.images, workers=1)
         writer.finish(cache, plan.images, plan.labels, {})
-    assert Inputs(dataclasses.replace(train.Config(), augmented=("whole", "shares")), cache, rows).soft == ["shares"]
+    assert Inputs(dataclasses.replace(train.Config(), augmented=("whole", "shares")), cache).soft == ["shares"]
 
 
 def test_the_rarest_class_is_named_with_its_share_of_the_known_labels(made_cache):
@@ -139,7 +137,7 @@ def test_the_rarest_class_is_named_with_its_share_of_the_known_labels(made_cache
     labels[rows[10:20], 0] = 0
     cache.labels = labels
     config = dataclasses.replace(train.Config(), sampling="repeat_factors", repeat_threshold=0.5)
-    inputs = Inputs(config, cache, rows)
-    assert (inputs.expected == 1).all()
-    assert "(the rarest in 0.500)" in "\n".join(inputs.words())
+    inputs = Inputs(config, cache)
+    assert (inputs.repeats == 1).all()
+    assert "(the rarest in 0.500)" in "\n".join(inputs.messages())
     np.testing.assert_array_equal([each[0] for each in inputs.counts()], [10, 10])

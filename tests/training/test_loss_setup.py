@@ -20,20 +20,19 @@ NAMES = ["Golgi", "Cytosol", "Rods"]
 @pytest.fixture
 def build(tmp_path):
     labels = np.array([[1, 0, 0]] * 6 + [[0, 1, 0]] * 3 + [[0, 1, 255]], np.uint8)
-    cache = SimpleNamespace(class_names=NAMES, directory=tmp_path / "cache")
+    cache = SimpleNamespace(class_names=NAMES, meta={}, directory=tmp_path / "cache")
 
     def built(soft=False, **options):
         given = labels.astype(np.float32) if soft else labels
         known = given <= 1
         positives = (given == 1).sum(axis=0).astype(np.float64)
         inputs = SimpleNamespace(
+            cache=cache,
             images=SimpleNamespace(labels=given),
-            expected=np.ones(10),
+            repeats=np.ones(10),
             counts=lambda: (positives, known.sum(0) - positives),
         )
-        return loss_setup.build(
-            dataclasses.replace(train.Config(), **{"loss": "weighted_bce", **options}), cache, inputs
-        )
+        return loss_setup.build(dataclasses.replace(train.Config(), **{"loss": "weighted_bce", **options}), inputs)
 
     return built
 
@@ -86,14 +85,14 @@ def test_weights_come_from_counts_the_header_or_a_csv(build, tmp_path):
         build(class_weights="by_hand", positive_weights=(1.0, 2.0))
 
 
-def test_class_weights_that_no_loss_reads_are_said():
+def test_class_weights_that_no_loss_reads_are_stated():
     config = train.Config(loss="bce", class_weights="balanced", positive_weights=(1.0,))
-    assert loss_setup.words(config) == [
+    assert loss_setup.messages(config) == [
         "Warning: class_weights, positive_weights change nothing, as only the loss weighted_bce has class weights"
     ]
-    assert not loss_setup.words(dataclasses.replace(config, extra_losses=("weighted_bce:0.5",)))
-    assert not loss_setup.words(train.Config(loss="bce"))
-    assert not loss_setup.words(train.Config(loss="weighted_bce", class_weights="balanced"))
+    assert not loss_setup.messages(dataclasses.replace(config, extra_losses=("weighted_bce:0.5",)))
+    assert not loss_setup.messages(train.Config(loss="bce"))
+    assert not loss_setup.messages(train.Config(loss="weighted_bce", class_weights="balanced"))
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow is known to gain by it")
@@ -106,19 +105,19 @@ def test_a_processor_says_whether_it_computes_in_bfloat16(tmp_path, monkeypatch)
     assert devices.computes_bfloat16()
 
 
-def test_half_precision_that_is_left_off_is_said(monkeypatch):
+def test_half_precision_that_is_left_off_is_stated(monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(devices, "computes_bfloat16", lambda: False)
-    assert devices.words(train.Config(precision="mixed_bfloat16"))[0].startswith(
+    assert devices.messages(train.Config(precision="mixed_bfloat16"))[0].startswith(
         "precision = mixed_bfloat16 is left off"
     )
-    assert devices.words(train.Config(precision="float32")) == []
+    assert devices.messages(train.Config(precision="float32")) == []
     monkeypatch.setattr(devices, "computes_bfloat16", lambda: True)
-    assert devices.words(train.Config(precision="mixed_bfloat16")) == [] and devices.words(
+    assert devices.messages(train.Config(precision="mixed_bfloat16")) == [] and devices.messages(
         train.Config(precision="mixed_float16")
     )
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
-    assert devices.words(train.Config(precision="mixed_bfloat16")) == []
+    assert devices.messages(train.Config(precision="mixed_bfloat16")) == []
 
 
 @pytest.mark.parametrize(

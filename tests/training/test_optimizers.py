@@ -136,7 +136,7 @@ def test_unknown_names_are_refused():
 def test_the_learning_rate_is_the_headers_or_what_suits_the_model(options, rate):
     config = train.Config(**options)
     assert optimizers.highest_rate(config) == rate
-    assert optimizers.optimizer_words(config)
+    assert optimizers.messages(config)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_weight_decay_is_the_headers_or_what_suits_the_optimizer(options, de
 
 
 def test_nothing_is_said_of_what_the_header_says():
-    assert optimizers.optimizer_words(train.Config(learning_rate=0.1, weight_decay=0.0)) == []
+    assert optimizers.messages(train.Config(learning_rate=0.1, weight_decay=0.0)) == []
 
 
 def test_every_model_has_a_learning_rate():

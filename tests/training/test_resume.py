@@ -10,12 +10,12 @@ import pytest
 
 import models
 import train
-from training import callbacks, checkpoint, checkpoint_callback, devices, resume, selection, stages
+from training import callbacks, checkpoint, checkpoint_callback, devices, model_setup, resume, selection, stages
 from training.inputs import Inputs
 
 KILLED_AT = {  # where a kill may come: the method, and whether before or behind it
-    "a step is done": (checkpoint_callback.Keeper, "on_train_batch_end", "before"),
-    "a step is counted": (checkpoint_callback.Keeper, "on_train_batch_end", "behind"),
+    "a step is done": (checkpoint_callback.CheckpointCallback, "on_train_batch_end", "before"),
+    "a step is counted": (checkpoint_callback.CheckpointCallback, "on_train_batch_end", "behind"),
     "an epoch's metrics are there": (callbacks.SplitMetrics, "on_epoch_end", "behind"),
     "history.csv is written": (callbacks.History, "on_epoch_end", "behind"),
     "the best weights are written": (callbacks.Best, "keep", "behind"),
@@ -92,17 +92,12 @@ def config_of(cache_dir: Path, run_dir: Path, **options) -> train.Config:
 def fitted(config: train.Config) -> list[np.ndarray]:
     """What train.py does up to the end of training; the final weights."""
     with resume.session(config) as session:
-        cache, _ = selection.viewed(config)
-        rows = selection.usable_rows(config, cache)
-        inputs = Inputs(config, cache, rows["train"])
-        keras.utils.set_random_seed(config.seed)
-        threads = devices.make_deterministic(config.deterministic, session.threads)
-        keras.mixed_precision.set_dtype_policy(devices.dtype_policy(config.precision))
-        model, loss = train.built(config, cache, inputs, {"mean": [99.0] * 3, "std": [50.0] * 3})
-        described = {"cache": cache.meta, "scaling": {}, "shown_rates": [], "resolved": {}}
-        described |= {"inputs": resume.inputs_of(config, cache), "threads": threads}
-        session.begin({**train.header.record(config), **described})
-        stages.fit(config, cache, rows, inputs, model, loss, session.state)
+        inputs = Inputs(config, selection.viewed(config)[0])
+        threads = devices.prepare(config, session.threads)
+        model, loss = model_setup.build(config, inputs, None)
+        described = model_setup.description(config, inputs, model)
+        session.begin({**train.header.record(config), **described, "threads": threads})
+        stages.fit(config, inputs, model, loss, session.state)
         return model.get_weights()
 
 

@@ -199,11 +199,12 @@ def test_what_epochs_show_is_what_class_weights_and_priors_count(cache, sampling
     seen, rows = copy.copy(cache), np.flatnonzero((cache.bucket != 1) | (np.cumsum(cache.bucket == 1) <= 3))
     # A class of the smallest shape, which is counted too often if the shape is shown too often.
     seen.labels = np.stack([cache.bucket == 1, cache.labels[:, 1]], axis=1).astype(np.uint8)
-    inputs = Inputs(dataclasses.replace(train.Config(), sampling=sampling, batch_size=16), seen, rows)
+    seen.rows = lambda split: rows
+    inputs = Inputs(dataclasses.replace(train.Config(), sampling=sampling, batch_size=16), seen)
     batches, epochs = inputs.batches(), 200
     places = np.concatenate([batches.visits(step)[1] for step in range(epochs * batches.steps_per_epoch)])
     shown = inputs.images.labels[places]
-    stated = np.stack(inputs.counts()) * len(places) / epochs / inputs.expected.sum()
+    stated = np.stack(inputs.counts()) * len(places) / epochs / inputs.repeats.sum()
     found = np.stack([(shown == 1).sum(axis=0), (shown == 0).sum(axis=0)]) / epochs
     # Each of the three shapes may be ahead or behind by four batches after all epochs.
     np.testing.assert_allclose(found, stated, atol=3 * 4 * 16 / epochs)

@@ -34,7 +34,7 @@ def test_classes_keep_their_numbers_and_what_has_none_below_is_left_out(tmp_path
     assert dict(zip(tree.names, tree.levels.tolist(), strict=True)) == {
         "T": 1, "U": 1, "m": 2, "c": 2, "d": 2, "a": 3, "b": 3, "e": 3,
     }  # fmt: skip
-    assert tree.words() == "Tree: 5 classes and 3 nodes above them; 2 in level 1, 3 in level 2, 3 in level 3"
+    assert tree.message() == "Tree: 5 classes and 3 nodes above them; 2 in level 1, 3 in level 2, 3 in level 3"
     assert [set(line) for line in tree.descendants.tolist()] == [set(np.flatnonzero(row)) for row in tree.below]
     assert (tree.descendants[:, 0] == np.arange(8)).all()
 
