@@ -1,8 +1,9 @@
-"""What a run, or several joined, says in thresholds.json, which people may edit by hand."""
+"""The thresholds.json of a run or an ensemble, which people may edit by hand."""
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from common.files import read_json, write_json
 from evaluation.decision import Decision
 from run_folder.layout import THRESHOLDS, digest
 
+if TYPE_CHECKING:
+    from run_folder.scored_run import ScoredRun
+
 HIGHEST = 1.000001  # just above 1 means that the class is never predicted
 
 
@@ -18,20 +22,25 @@ class WithThresholds:
     """A run's side that has thresholds.
 
     Attributes:
-        directory: the folder of thresholds.json.
+        thresholds_dir: the folder of thresholds.json.
         class_names: K names.
-        name: what a report calls the run.
-        members: the runs that thresholds are chosen for, each with its name "run" and a "digest" of what made it.
+        name: the name in reports.
+        members: the runs that thresholds are chosen for.
     """
 
-    directory: Path
+    thresholds_dir: Path
     class_names: list[str]
     name: str
-    members: list[dict[str, str]]
+    members: "Sequence[ScoredRun]"
+
+    @property
+    def run_digests(self) -> list[dict[str, str]]:
+        """For each member its name, "run", and a "digest" of its config."""
+        return [{"run": run.name, "digest": digest(run.config)} for run in self.members]
 
     @property
     def thresholds_path(self) -> Path:
-        return self.directory / THRESHOLDS
+        return self.thresholds_dir / THRESHOLDS
 
     @property
     def has_thresholds(self) -> bool:
@@ -82,7 +91,7 @@ class WithThresholds:
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
         decided = {"thresholds": named, "at_least_one": at_least_one}
         made = {"method": method, **decided, "digest": _decision_digest(decided)}
-        write_json(self.thresholds_path, {**made, "runs": self.members, **details})
+        write_json(self.thresholds_path, {**made, "runs": self.run_digests, **details})
         return self.thresholds_path
 
     @property
@@ -92,7 +101,7 @@ class WithThresholds:
         if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
             return ""
         digests = sorted(str(run.get("digest")) for run in runs)
-        ours = sorted(member["digest"] for member in self.members)
+        ours = sorted(each["digest"] for each in self.run_digests)
         return "" if digests == ours else " + ".join(str(run.get("run")) for run in runs)
 
     @property

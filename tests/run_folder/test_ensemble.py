@@ -88,7 +88,7 @@ def test_common_classes_are_averaged(tmp_path):
         expected = np.mean(each[:3], axis=0)
         expected[:, 1] = np.mean([scores[:, 1] for scores in each[:3]] + [each[3][:, 0]], axis=0)
         np.testing.assert_allclose(run.scores(split).scores, expected, rtol=1e-6)
-    assert "  test: 15 images, each class scored by 3 to 4 of the runs" in run.words()
+    assert "  test: 15 images, each class scored by 3 to 4 of the runs" in run.messages()
 
 
 @pytest.mark.parametrize("tested", [True, False])
@@ -174,21 +174,21 @@ def test_thresholds_are_those_of_the_runs_that_they_were_chosen_for(tmp_path):
     assert [run["run"] for run in json.loads((joined / "thresholds.json").read_text())["runs"]] == ["one", "two"]
     for run_dirs in ((one,), (two, three), (one, three)):
         with pytest.raises(InputError, match=r"holds the thresholds of one \+ two, not of "):
-            open_runs(run_dirs).elsewhere(joined).thresholds()
+            open_runs(run_dirs).with_directory(joined).thresholds()
     thresholds.main(thresholds.Config(run_dirs=(two,)))
     with pytest.raises(InputError, match=r"holds the thresholds of two, not of one"):
-        open_runs([one]).elsewhere(two).thresholds()
-    assert open_runs([two, one]).elsewhere(joined).thresholds().tolist() == tuned.tolist()
+        open_runs([one]).with_directory(two).thresholds()
+    assert open_runs([two, one]).with_directory(joined).thresholds().tolist() == tuned.tolist()
     with pytest.raises(InputError, match=r"holds the thresholds of one \+ two; give --overwrite"):
         thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
     thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined, overwrite=True))
-    assert not open_runs([two, three]).elsewhere(joined).thresholds_of_others
+    assert not open_runs([two, three]).with_directory(joined).thresholds_of_others
     shutil.rmtree(three)
     again = open_runs([two, make(three, SPLIT, seed=7)])
     with pytest.raises(InputError, match=r"of two \+ three, which were trained again since; run thresholds"):
-        again.elsewhere(joined).thresholds()
+        again.with_directory(joined).thresholds()
     thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
-    assert again.elsewhere(joined).thresholds().shape == (3,)
+    assert again.with_directory(joined).thresholds().shape == (3,)
 
 
 def test_many_runs_make_no_endless_name(tmp_path):
@@ -250,6 +250,49 @@ def test_models_predict_together_each_from_its_own_pixels(tmp_path):
     np.testing.assert_allclose(written, expected, atol=1e-2)
 
 
+def test_predictions_are_the_joined_scores_of_the_same_images(tmp_path):
+    """Three runs know different classes, each class known by two, and score test images that are then predicted."""
+    from PIL import Image
+
+    rows = np.flatnonzero(SPLIT == "test")
+    pixels = np.random.default_rng(0).integers(0, 256, (len(rows), 4, 4, 3)).astype(np.uint8)
+    dirs = [make(tmp_path / f"{number}", SPLIT, places) for number, places in enumerate([(0, 1), (2, 1), (0, 2)])]
+    for number, directory in enumerate(dirs):
+        save_model(directory, 4, 2, number - 1.0)
+        stored = run_folder.open_run(directory).scores("test")
+        scores = Predictor(run_folder.open_run(directory)).score([[image] for image in pixels], 32)
+        run_folder.write_scores(directory, "test", stored.ids, scores, stored.labels)
+    run = open_runs(dirs)
+    joined = run.scores("test")
+    np.testing.assert_array_equal(Predictor(run).score([[image] for image in pixels], 32), joined.scores)
+    # In the middle of the scores, so that a difference of the scores changes predictions.
+    run.save_thresholds(np.sort(joined.scores, axis=0)[6:8].mean(axis=0), "per_class", {})
+    (tmp_path / "new").mkdir()
+    for name, image in zip(joined.ids, pixels, strict=True):
+        Image.fromarray(image).save(tmp_path / "new" / f"{name}.png")
+    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs)))
+    with (run.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        predicted = {row["Id"]: row for row in csv.DictReader(file)}
+    chosen = run.decision().predictions(joined.scores)
+    assert (chosen.sum(axis=0) == 8).all()
+    for name, scores, classes in zip(joined.ids, joined.scores, chosen, strict=True):
+        assert [float(predicted[name][each]) for each in NAMES] == pytest.approx(scores.tolist(), rel=1e-5)
+        assert predicted[name]["Predicted"] == " ".join(map(str, np.flatnonzero(classes)))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_and_an_ensemble_have_one_interface(tmp_path, count):
+    run = open_runs([make(tmp_path / f"{seed}", SPLIT, places) for seed, places in enumerate([(0, 2), (1, 2)][:count])])
+    assert isinstance(run, run_folder.ScoredRun)
+    assert all(getattr(run, name) is not None for name in run_folder.ScoredRun.__annotations__)
+    assert len(run.members) == count and bool(run.messages()) == (count > 1) and run.test_folds() == []
+    for member, columns in zip(run.members, run.columns, strict=True):
+        assert [run.class_names[column] for column in columns] == member.class_names
+    moved = run.with_directory(tmp_path)
+    assert moved.thresholds_path == tmp_path / "thresholds.json" and run.thresholds_path.parent == run.directory
+    assert moved.scores("val").ids == run.scores("val").ids
+
+
 def test_runs_of_other_channels_do_not_predict_together(tmp_path):
     gray = {**PREPARATION, "channels": "gray"}
     dirs = make(tmp_path / "rgb", SPLIT), make(tmp_path / "gray", SPLIT, preparation=gray)
@@ -298,15 +341,15 @@ def hashed(directory: Path, hashes) -> None:
 
 def test_images_that_have_other_bytes_in_two_runs_are_named(tmp_path):
     one, other = (make(tmp_path / name, SPLIT, seed=seed) for seed, name in enumerate(("one", "other")))
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())  # of which it is not known
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())  # of which it is not known
     hashed(one, lambda ids: ids)
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())
     hashed(other, lambda ids: ids)
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())
     hashed(other, lambda ids: ["another" if name in ("r3", "r50") else name for name in ids])
     joined = open_runs((one, other))
     said = f"Warning: 2 images have other bytes in {other} than in the runs before it (r3, r50)"
-    assert joined.words()[-1].startswith(said)
+    assert joined.messages()[-1].startswith(said)
     assert joined.scores("val").hashes.tolist() == joined.scores("val").ids
 
 
