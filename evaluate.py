@@ -46,7 +46,8 @@ def main(config: Config) -> None:
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
     thresholds_run = run.with_directory(config.thresholds_dir)
-    choices = threshold_choices(thresholds_run, config.thresholds_dir)
+    tuned = thresholds_run.decision_if_any(required=bool(config.thresholds_dir))
+    choices = {"0.5": 0.5, **({"tuned": tuned} if tuned else {})}
     for text in [*run.messages(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
     drawn_by = {"draws": config.draws, "seed": config.seed}
@@ -73,13 +74,6 @@ def main(config: Config) -> None:
     else:
         options = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
         header.next_command("predict.py", run_dirs=config.run_dirs, **options, image_dir="NEW_IMAGES")
-
-
-def threshold_choices(thresholds_run: "ScoredRun", thresholds_dir: Path | None) -> dict[str, Any]:
-    """What the scores are cut at: 0.5, and the tuned thresholds if there are any."""
-    if thresholds_dir or thresholds_run.has_thresholds:
-        return {"0.5": 0.5, "tuned": thresholds_run.decision()}
-    return {"0.5": 0.5}
 
 
 def sentences(found: "Evaluation") -> list[str]:

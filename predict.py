@@ -11,7 +11,7 @@ Two cores predict 623 images of 640 x 480 by a CNN in 6 s, without the page; 4 o
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import header
 from header import NonNegativeInt, PositiveInt
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from report.prediction_page import Seen
     from run_folder import ScoredRun
     from run_folder.predictor import Predictor
+
+    Rates = tuple[np.ndarray, np.ndarray, np.ndarray]  # of `ScoredRun.class_rates`
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,13 @@ class Config:
     overwrite: bool = False  # replace an earlier output_csv, and the .json and .html beside it
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A new image with its scores, or with the reason why it cannot be decoded.
-
-    Attributes:
-        name: the id in the table. files: where it lies.
-        scores: (K,) float32; None if it cannot be decoded. pixels: (H, W, C) uint8, or None.
-        problem: the reason; empty if it is decoded.
-    """
+class Scored(NamedTuple):
+    """A new image: its id and files, its pixels in each preparation or why it cannot be decoded, and scores (K,)."""
 
     name: str
     files: "ImageFiles"
-    scores: "np.ndarray | None" = None
-    pixels: "np.ndarray | None" = None
-    problem: str = ""
+    pixels: "list[np.ndarray] | str"
+    scores: "np.ndarray | None"
 
 
 def main(config: Config) -> None:
@@ -66,6 +60,7 @@ def main(config: Config) -> None:
     from common.files import write_json, write_text
     from data.images import prediction_inputs
     from evaluation import smoothing
+    from evaluation.decision import Decision
     from run_folder import ensemble
 
     run = ensemble.open_runs(config.run_dirs)
@@ -73,7 +68,9 @@ def main(config: Config) -> None:
     # Before the output, as a mistyped folder should not be hidden by predictions of another one.
     ids, paths = prediction_inputs.chosen_images(config.image_dir, config.sample_file, preparation)
     output_csv = checked_output(config, run.directory)
-    decision, thresholds_file = chosen_thresholds(config, run)
+    thresholds_run = run.with_directory(config.thresholds_dir)
+    tuned = thresholds_run.decision_if_any(required=bool(config.thresholds_dir))
+    decision, thresholds_file = (tuned, thresholds_run.thresholds_path) if tuned else (Decision(0.5), None)
     rates = run.class_rates(config.class_rates)
     if rates is not None and rates[2].any():
         # Thresholds were tuned on smoothed scores, so what is undone of the scores is undone of them.
@@ -103,12 +100,8 @@ def main(config: Config) -> None:
     skipped = write_predictions(config, run, decision, output_csv, images, seen)
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
-        print(
-            listing(
-                f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:",
-                prediction_inputs.lines_of(skipped),
-            )
-        )
+        heading = f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:"
+        print(listing(heading, prediction_inputs.lines_of(skipped)))
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source}
     made |= {"at_least_one": decision.at_least_one, **header.record(config)}
@@ -144,17 +137,7 @@ def page_path(output_csv: Path) -> Path:
     return output_csv.with_suffix(".html")
 
 
-def chosen_thresholds(config: Config, run: "ScoredRun") -> tuple["Decision", Path | None]:
-    """The decision and the file that its thresholds come from, or that at 0.5 and None."""
-    from evaluation.decision import Decision
-
-    thresholds_run = run.with_directory(config.thresholds_dir)
-    if config.thresholds_dir or thresholds_run.has_thresholds:
-        return thresholds_run.decision(), thresholds_run.thresholds_path
-    return Decision(0.5), None
-
-
-def rate_messages(config: Config, rates: "tuple[np.ndarray, ...]") -> list[str]:
+def rate_messages(config: Config, rates: "Rates") -> list[str]:
     """Return lines about how scores are corrected."""
     shares = ", ".join(f"{share:g}" for share in sorted({*rates[2].tolist()} - {0}))
     undone = [f"The label smoothing of {shares} is undone in scores and thresholds."] if shares else []
@@ -162,11 +145,7 @@ def rate_messages(config: Config, rates: "tuple[np.ndarray, ...]") -> list[str]:
 
 
 def scored_images(
-    config: Config,
-    ids: list[str],
-    paths: "list[ImageFiles]",
-    predictor: "Predictor",
-    rates: "tuple[np.ndarray, ...] | None",
+    config: Config, ids: list[str], paths: "list[ImageFiles]", predictor: "Predictor", rates: "Rates | None"
 ) -> Iterator[Scored]:
     """Decode and score all images batch by batch, with scores that are corrected for `rates` if there are any.
 
@@ -196,11 +175,7 @@ def scored_images(
             if rates is not None:
                 scores = metrics.with_class_rates(scores, *rates)
             scored = dict(zip(good, scores, strict=True))
-            for index, image in batch.items():
-                if index in bad:
-                    yield Scored(ids[index], paths[index], problem=bad[index])
-                else:
-                    yield Scored(ids[index], paths[index], scored[index], image[0])
+            yield from (Scored(ids[index], paths[index], pixels, scored.get(index)) for index, pixels in batch.items())
     if config.on_bad_image == "stop":
         prediction_inputs.refuse(paths, bad)
     if len(bad) == len(ids):
@@ -208,12 +183,7 @@ def scored_images(
 
 
 def write_predictions(
-    config: Config,
-    run: "ScoredRun",
-    decision: "Decision",
-    output_csv: Path,
-    images: Iterator[Scored],
-    seen: "Seen | None",
+    config: Config, run: "ScoredRun", decision: "Decision", path: Path, images: Iterator[Scored], seen: "Seen | None"
 ) -> dict[str, str]:
     """Write a row per image, and show each image to the page if there is one; the file appears when all is done.
 
@@ -229,18 +199,18 @@ def write_predictions(
     table = config.format == "table"
     columns = ["Predicted", *(["classes", *(["parents"] if run.tree else []), *run.class_names] if table else [])]
     skipped: dict[str, str] = {}
-    with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file, closing(images):
+    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file, closing(images):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["Id", *columns])
         for image in images:
             if image.scores is None:
-                skipped[brief(image.files)] = image.problem
+                skipped[brief(image.files)] = image.pixels
                 if config.sample_file is not None:
                     writer.writerow([image.name] + [""] * len(columns))
                 continue
             writer.writerow([image.name, *cells(image.scores, decision, run, table)])
             if seen:
-                seen.add(image.name, image.scores, image.pixels)
+                seen.add(image.name, image.scores, image.pixels[0])
     return skipped
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 JUDGED_FIRST = ("test", "val", "train")
 ClassRows = dict[str, list[dict[str, Any]]]
+Choices = dict[str, Any]  # choice → a threshold or a `decision.Decision`
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Evaluation:
     Attributes:
         run: the run or ensemble.
         thresholds_run: the same with the folder whose thresholds are used.
-        choices: choice → a threshold or a `decision.Decision`.
         split: the one that is judged.
         scored: split → its scores. parts: split → what is judged of them.
         figures: split → choice → `metrics.summary` and `figures.figures`.
@@ -36,7 +36,7 @@ class Evaluation:
 
     run: "ScoredRun"
     thresholds_run: "ScoredRun"
-    choices: dict[str, Any]
+    choices: Choices
     split: str
     scored: "dict[str, Scores]"
     parts: dict[str, Part]
@@ -70,12 +70,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: "ScoredRun",
-    thresholds_run: "ScoredRun",
-    choices: dict[str, Any],
-    comparisons: Sequence[dict[str, Any]],
-    draws: int,
-    seed: int,
+    run: "ScoredRun", thresholds_run: "ScoredRun", choices: Choices, comparisons: Sequence[dict], draws: int, seed: int
 ) -> Evaluation:
     """Judge a run by its stored scores.
 

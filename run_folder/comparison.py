@@ -171,13 +171,8 @@ def _difference(
 
 def _other_bytes(head: Compared, each: Compared) -> list[str]:
     """Return a warning of common images whose files have other bytes in the two runs, if there are any."""
-    if head.stored.hashes is None or each.stored.hashes is None:
-        return []
-    other = dict(zip(each.stored.ids, each.stored.hashes, strict=True))
-    names = [
-        name for name, digest in zip(head.stored.ids, head.stored.hashes, strict=True)
-        if digest and other.get(name, "") not in ("", digest)
-    ]  # fmt: skip
+    other = each.stored.digests
+    names = [name for name, digest in head.stored.digests.items() if other.get(name, digest) != digest]
     called = each.run.place if each.run.name == head.run.name else each.run.name
     text = (
         f"{len(names):,} of these images have other bytes in {called} ({some(names)}); the comparison holds only if "

@@ -35,11 +35,10 @@ def open_runs(run_dirs: Sequence[Path]) -> ScoredRun:
     """
     if not run_dirs:
         raise InputError("run_dirs is empty: give a run that train.py finished, or several")
-    seen: set[str] = set()
-    for run_dir in run_dirs:
-        if os.path.realpath(run_dir) in seen:
+    folders = [os.path.realpath(run_dir) for run_dir in run_dirs]
+    for number, run_dir in enumerate(run_dirs):
+        if folders[number] in folders[:number]:
             raise InputError(f"run_dirs names {run_dir} twice; a run is joined with others")
-        seen.add(os.path.realpath(run_dir))
     runs = [open_run(run_dir) for run_dir in run_dirs]
     return runs[0] if len(runs) == 1 else Ensemble(runs)
 
@@ -56,21 +55,13 @@ class Ensemble(ScoredRun):
         config = {**common_config(runs), "cache": {**runs[0].cache, "class_names": names}}
         super().__init__(runs[0].directory / f"joined_{others}", config)
         self.members = list(runs)
+        self.name = " + ".join(run.name for run in runs)
+        self.place = " + ".join(run.place for run in runs)
+        self.warnings = [f"{run.directory}: {text}" for run in runs for text in run.warnings]
+        self.losses = {name for run in runs for name in run.losses}
+        self.mixed = list(dict.fromkeys(name for run in runs for name in run.mixed))
         self.columns = [np.array([names.index(name) for name in run.class_names], dtype=np.int64) for run in runs]
         self._by_split: dict[str, tuple[Scores, tuple[int, int]]] = {}
-
-    @property
-    def name(self) -> str:
-        return " + ".join(run.name for run in self.members)
-
-    @property
-    def place(self) -> str:
-        return " + ".join(run.place for run in self.members)
-
-    @property
-    def warnings(self) -> list[str]:
-        """The warnings of each run, with its folder."""
-        return [f"{run.directory}: {text}" for run in self.members for text in run.warnings]
 
     @property
     def training_counts(self) -> np.ndarray:
@@ -82,20 +73,12 @@ class Ensemble(ScoredRun):
         return positives / np.maximum(known, 1)
 
     @property
-    def losses(self) -> set[str]:
-        return {name for run in self.members for name in run.losses}
-
-    @property
     def shown_rates(self) -> np.ndarray:
         return self._mean([run.shown_rates for run in self.members])
 
     @property
     def smoothing(self) -> np.ndarray:
         return self._mean([run.smoothing for run in self.members])
-
-    @property
-    def mixed(self) -> list[str]:
-        return list(dict.fromkeys(name for run in self.members for name in run.mixed))
 
     def _mean(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the mean over the runs that know a class, (K,) float64, as for its scores; `values` (k,) per run."""

@@ -142,10 +142,7 @@ def other_bytes(runs: Sequence[RunScores]) -> list[str]:
     known: dict[str, str] = {}
     warnings = []
     for run in runs:
-        own = {}
-        for stored in run.splits.values():
-            if stored.hashes is not None:
-                own |= dict(zip(stored.ids, stored.hashes.tolist(), strict=True))
+        own = {name: digest for stored in run.splits.values() for name, digest in stored.digests.items()}
         if other := [name for name, digest in own.items() if known.setdefault(name, digest) != digest]:
             warnings.append(
                 f"Warning: {len(other):,} images have other bytes in {run.name} than in the runs before it "

@@ -19,7 +19,6 @@ from run_folder.layout import (
     MODEL,
     START,
     Scores,
-    TestFold,
     TrainedOn,
     read_config,
     scores_mark,
@@ -33,32 +32,15 @@ AGAIN = "copy it again from where it was trained, or train again"
 class Run(ScoredRun):
     """A finished run. Open it with `open_run`."""
 
-    @property
-    def name(self) -> str:
-        return self.directory.resolve().name
-
-    @property
-    def place(self) -> str:
-        return str(self.directory)
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
+        super().__init__(directory, config)
+        self.name, self.place = self.directory.resolve().name, str(self.directory)
+        self.columns = [np.arange(len(self.class_names))]
+        self.preparation: dict[str, Any] = self.cache["preparation"]
 
     @property
     def members(self) -> list["Run"]:
         return [self]
-
-    @property
-    def columns(self) -> list[np.ndarray]:
-        return [np.arange(len(self.class_names))]
-
-    @property
-    def preparation(self) -> dict[str, Any]:
-        """What makes pixels of files, as cache.json says it."""
-        return self.cache["preparation"]
-
-    def test_folds(self) -> list[TestFold]:
-        return []
-
-    def messages(self) -> list[str]:
-        return []
 
     @property
     def training_counts(self) -> np.ndarray:

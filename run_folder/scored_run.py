@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,51 +13,27 @@ from data.tables.class_values import read_class_values
 from run_folder.layout import Scores, TestFold
 from run_folder.thresholds_file import WithThresholds
 
-if TYPE_CHECKING:
-    from run_folder.run import Run
-
 
 class ScoredRun(WithThresholds, ABC):
-    """A run, or an ensemble of runs that is used like one.
+    """A run, or an ensemble of R runs that is used like one, with K classes."""
 
-    Attributes:
-        directory: the folder that scripts write into.
-        config: the content of config.json; of an ensemble, see `ensemble.common_config`.
-        cache: the content of cache.json; of an ensemble that of the first run, with the K classes of all runs.
-        class_names: K names.
-        tree: the tree whose nodes the classes are; None without one.
-        name: the name in reports.
-        place: the folder, or the folders, for messages.
-        members: the R runs; a run is its only member.
-        columns: per member, the indices (k,) int64 of its classes among the K.
-        warnings: why the scores of val and test images may look too good.
-        training_counts: positive training images per class, (K,) int64; of an ensemble, of the images that a run
-            which knows the class trained on.
-        training_rates: share of positives among these images if their label is known, (K,) float64.
-        shown_rates: share of positives among the labels that an epoch showed, with all sampling, (K,) float64.
-        smoothing: label smoothing in training, per class, (K,) float64.
-        losses: names of the losses in training.
-        mixed: options that mixed training images with shares of their labels.
-    """
-
-    members: list["Run"]
-    columns: list[np.ndarray]
-    place: str
-    warnings: list[str]
-    training_counts: np.ndarray
-    training_rates: np.ndarray
-    shown_rates: np.ndarray
-    smoothing: np.ndarray
-    losses: set[str]
-    mixed: list[str]
+    columns: list[np.ndarray]  # per member, the indices (k,) int64 of its classes among the K
+    place: str  # the folder, or the folders, for messages
+    warnings: list[str]  # why the scores of val and test images may look too good
+    training_counts: np.ndarray  # positive training images per class, of all members that know it, (K,) int64
+    training_rates: np.ndarray  # share of positives among these images if their label is known, (K,) float64
+    shown_rates: np.ndarray  # share of positives among the labels that an epoch showed, with all sampling, (K,) float64
+    smoothing: np.ndarray  # label smoothing in training, (K,) float64
+    losses: set[str]  # names of the losses in training
+    mixed: list[str]  # options that mixed training images with shares of their labels
 
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
-        self.directory = self.thresholds_dir = Path(directory)
+        self.directory = self.thresholds_dir = Path(directory)  # scripts write there
         self.config = config
-        self.cache: dict[str, Any] = config["cache"]
+        self.cache: dict[str, Any] = config["cache"]  # the content of cache.json; of an ensemble that of its first run
         self.class_names: list[str] = self.cache["class_names"]
         self.report_dir = self.directory / "report"
-        self.tree: Tree | None = tree_of(self.cache)
+        self.tree: Tree | None = tree_of(self.cache)  # its nodes are the classes; None without one
 
     @abstractmethod
     def splits(self) -> list[str]:
@@ -71,13 +47,13 @@ class ScoredRun(WithThresholds, ABC):
             InputError: they are missing or damaged, or the runs of an ensemble do not fit together.
         """
 
-    @abstractmethod
     def test_folds(self) -> list[TestFold]:
         """Return the test images grouped by the runs that score them, if some are val images of other runs."""
+        return []
 
-    @abstractmethod
     def messages(self) -> list[str]:
         """Return lines about how the scores were made."""
+        return []
 
     def with_directory(self, directory: Path | None) -> Self:
         """Return the same run with the thresholds of another folder; None keeps its own."""

@@ -1,7 +1,6 @@
 """The thresholds.json of a run or an ensemble, which people may edit by hand."""
 
 import reprlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +12,18 @@ from evaluation.decision import Decision
 from run_folder.layout import THRESHOLDS, digest
 
 if TYPE_CHECKING:
-    from run_folder.scored_run import ScoredRun
+    from run_folder.run import Run
 
 HIGHEST = 1.000001  # just above 1 means that the class is never predicted
 
 
 class WithThresholds:
-    """A run's side that has thresholds.
+    """The thresholds of a run or an ensemble."""
 
-    Attributes:
-        thresholds_dir: the folder of thresholds.json.
-        class_names: K names.
-        name: the name in reports.
-        members: the runs that thresholds are chosen for.
-    """
-
-    thresholds_dir: Path
-    class_names: list[str]
-    name: str
-    members: "Sequence[ScoredRun]"
+    thresholds_dir: Path  # the folder of thresholds.json
+    class_names: list[str]  # K names
+    name: str  # the name in reports
+    members: "list[Run]"  # the R runs that thresholds are chosen for; a run is its only member
 
     @property
     def run_digests(self) -> list[dict[str, str]]:
@@ -82,6 +74,10 @@ class WithThresholds:
             said = reprlib.repr(at_least_one)
             raise InputError(f"{self.thresholds_path}: at_least_one is {said}; it must be true or false")
         return Decision(thresholds, at_least_one)
+
+    def decision_if_any(self, required: bool) -> Decision | None:
+        """Return `decision`; None if there is no thresholds.json and it is not required."""
+        return self.decision() if required or self.has_thresholds else None
 
     def save_thresholds(
         self, thresholds: np.ndarray, method: str, details: dict[str, Any], at_least_one: bool = False
