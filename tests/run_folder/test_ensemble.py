@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import evaluate
 import predict
@@ -15,6 +16,7 @@ import thresholds
 import train
 from common.errors import InputError
 from data.cache.cache import open_cache
+from data.images.image_files import prepare
 from data.images.preparation import Preparation
 from evaluation import evaluation
 from report import charts
@@ -224,60 +226,37 @@ def save_model(directory: Path, size: int, classes: int, bias: float) -> None:
     model.save(directory / run_folder.MODEL)
 
 
-def test_models_predict_together_each_from_its_own_pixels(tmp_path):
-    from PIL import Image
-
-    dirs = [
-        make(tmp_path / "all", SPLIT),
-        make(tmp_path / "part", SPLIT, (2, 0), preparation={**PREPARATION, "size": 8}),
-    ]
-    for directory, size, classes, bias in zip(dirs, (4, 8), (3, 2), (-1.0, 0.5), strict=True):
-        save_model(directory, size, classes, bias)
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3)).astype(np.uint8)
-    larger = pixels.repeat(2, axis=1).repeat(2, axis=2)
-    predictor = Predictor(open_runs(dirs))
-    assert [preparation.size for preparation in predictor.preparations] == [4, 8]
-    means = pixels.astype(np.float64).mean(axis=(1, 2)) / 255
-    one, two = (1 / (1 + np.exp(-(4 * means + bias))) for bias in (-1.0, 0.5))
-    expected = np.stack([(one[:, 0] + two[:, 1]) / 2, one[:, 1], (one[:, 2] + two[:, 0]) / 2], axis=1)
-    np.testing.assert_allclose(predictor.score(list(zip(pixels, larger, strict=True)), 2), expected, atol=1e-5)
-    (tmp_path / "new").mkdir()
-    for number, image in enumerate(larger):
-        Image.fromarray(image).save(tmp_path / "new" / f"{number}.png")
-    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs)))
-    with (dirs[0] / "joined_part" / "predictions.csv").open(newline="", encoding="utf-8") as file:
-        written = [[float(row[name]) for name in NAMES] for row in csv.DictReader(file)]
-    np.testing.assert_allclose(written, expected, atol=1e-2)
-
-
 def test_predictions_are_the_joined_scores_of_the_same_images(tmp_path):
-    """Three runs know different classes, each class known by two, and score test images that are then predicted."""
-    from PIL import Image
-
-    rows = np.flatnonzero(SPLIT == "test")
-    pixels = np.random.default_rng(0).integers(0, 256, (len(rows), 4, 4, 3)).astype(np.uint8)
-    dirs = [make(tmp_path / f"{number}", SPLIT, places) for number, places in enumerate([(0, 1), (2, 1), (0, 2)])]
-    for number, directory in enumerate(dirs):
-        save_model(directory, 4, 2, number - 1.0)
-        stored = run_folder.open_run(directory).scores("test")
-        scores = Predictor(run_folder.open_run(directory)).score([[image] for image in pixels], 32)
-        run_folder.write_scores(directory, "test", stored.ids, scores, stored.labels)
-    run = open_runs(dirs)
-    joined = run.scores("test")
-    np.testing.assert_array_equal(Predictor(run).score([[image] for image in pixels], 32), joined.scores)
-    # In the middle of the scores, so that a difference of the scores changes predictions.
-    run.save_thresholds(np.sort(joined.scores, axis=0)[6:8].mean(axis=0), "per_class", {})
+    """Three runs that know different classes, each class by two runs, and one of which prepares other pixels."""
     (tmp_path / "new").mkdir()
-    for name, image in zip(joined.ids, pixels, strict=True):
-        Image.fromarray(image).save(tmp_path / "new" / f"{name}.png")
-    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs)))
+    paths = [tmp_path / "new" / f"r{row}.png" for row in np.flatnonzero(SPLIT == "test")]
+    generator = np.random.default_rng(0)
+    for path in paths:
+        Image.fromarray(generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)).save(path)
+    dirs = []
+    for number, (places, size) in enumerate([((0, 1), 4), ((2, 1), 8), ((0, 2), 4)]):
+        directory = make(tmp_path / f"{number}", SPLIT, places, preparation={**PREPARATION, "size": size})
+        save_model(directory, size, 2, number - 1.0)
+        own = run_folder.open_run(directory)
+        pixels = np.stack([prepare(path, own.checked_preparation()) for path in paths])
+        scores = Predictor(own).score([[image] for image in pixels], 32)
+        means = pixels.astype(np.float64).mean(axis=(1, 2))[:, :2] / 255
+        np.testing.assert_allclose(scores, 1 / (1 + np.exp(1.0 - number - 4 * means)), atol=1e-5)
+        run_folder.write_scores(directory, "test", own.scores("test").ids, scores, own.scores("test").labels)
+        dirs.append(directory)
+    run = open_runs(dirs)
+    joined, predictor = run.scores("test"), Predictor(run)
+    assert [preparation.size for preparation in predictor.preparations] == [4, 8]
+    images = [[prepare(path, preparation) for preparation in predictor.preparations] for path in paths]
+    np.testing.assert_array_equal(predictor.score(images, 32), joined.scores)
+    # In the middle of the scores, so that other scores change predictions.
+    run.save_thresholds(np.sort(joined.scores, axis=0)[6:8].mean(axis=0), "per_class", {})
+    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs), batch_size=2))
     with (run.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
         predicted = {row["Id"]: row for row in csv.DictReader(file)}
-    chosen = run.decision().predictions(joined.scores)
-    assert (chosen.sum(axis=0) == 8).all()
-    for name, scores, classes in zip(joined.ids, joined.scores, chosen, strict=True):
+    for name, scores, chosen in zip(joined.ids, joined.scores, joined.scores >= run.thresholds(), strict=True):
         assert [float(predicted[name][each]) for each in NAMES] == pytest.approx(scores.tolist(), rel=1e-5)
-        assert predicted[name]["Predicted"] == " ".join(map(str, np.flatnonzero(classes)))
+        assert predicted[name]["Predicted"] == " ".join(map(str, np.flatnonzero(chosen)))
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -318,11 +297,6 @@ def test_two_parts_go_through_all_scripts(made_cache, made_set, tmp_path, monkey
     assert run.class_names == cache.class_names and run.has_thresholds
     assert (run.directory / "report" / "index.html").exists()
     stored = run.scores("test")
-    assert stored.ids == [cache.ids[row] for row in cache.rows("test")]
-    for part in (large, small):
-        own = run_folder.open_run(part)
-        places = [cache.class_names.index(name) for name in own.class_names]
-        np.testing.assert_array_equal(own.scores("test").scores, stored.scores[:, places])
     np.testing.assert_array_equal(run.training_counts, cache.meta["counts"]["train"]["positives"])
     predict.main(predict.Config(run_dirs=(large, small), image_dir=made_set / "images"))
     with (run.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
