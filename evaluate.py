@@ -16,7 +16,7 @@ from header import NonNegativeInt, Seed
 
 if TYPE_CHECKING:
     from evaluation.evaluation import Evaluation
-    from run_folder import Run
+    from run_folder import ScoredRun
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,22 @@ def main(config: Config) -> None:
     run = ensemble.open_runs(config.run_dirs)
     others = [run_folder.open_run(run_dir) for run_dir in config.compare_with]
     output_dir = config.output_dir or run.report_dir
-    holder = run.elsewhere(config.thresholds_dir)
-    choices = threshold_choices(holder, config.thresholds_dir)
-    for text in [*run.words(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
+    thresholds_run = run.with_directory(config.thresholds_dir)
+    tuned = thresholds_run.decision_if_any(required=bool(config.thresholds_dir))
+    choices = {"0.5": 0.5, **({"tuned": tuned} if tuned else {})}
+    for text in [*run.messages(), *(line for cuts in choices.values() for line in decided(cuts).words())]:
         print(text)
     drawn_by = {"draws": config.draws, "seed": config.seed}
-    compared = comparison.compare(run, holder, others, config.compare_on, thresholds.recorded_chooser, **drawn_by)
-    found = evaluation.evaluate(run, holder, choices, compared, **drawn_by)
+    chooser = thresholds.recorded_chooser
+    compared = comparison.compare(run, thresholds_run, others, config.compare_on, chooser, **drawn_by)
+    found = evaluation.evaluate(run, thresholds_run, choices, compared, **drawn_by)
     said = sentences(found)
     show(found, said)
     write_metrics(output_dir, found, header.record(config))
     class_tables.write(output_dir / "per_class.csv", found.split, found.rows)
     cache, problem = gallery.cache_of(run, config.cache_dir)
     images = gallery.gallery(found, config.gallery, cache, problem)
-    drawn = charts.draw(output_dir, found, holder.directory, cache)
+    drawn = charts.draw(output_dir, found, thresholds_run.thresholds_dir, cache)
     if config.overlays and cache is not None:
         print("Heat maps (--overlays 0 saves the time): loading the model")
     looks = overlays.overlays(found, config.overlays, config.cache_dir)
@@ -70,15 +72,8 @@ def main(config: Config) -> None:
         print("All of this is at threshold 0.5. Tune the thresholds, and then run evaluate.py again:")
         header.next_command("thresholds.py", run_dirs=config.run_dirs)
     else:
-        elsewhere = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
-        header.next_command("predict.py", run_dirs=config.run_dirs, **elsewhere, image_dir="NEW_IMAGES")
-
-
-def threshold_choices(holder: "Run", thresholds_dir: Path | None) -> dict[str, Any]:
-    """What the scores are cut at: 0.5, and the tuned thresholds if there are any."""
-    if thresholds_dir or holder.has_thresholds:
-        return {"0.5": 0.5, "tuned": holder.decision()}
-    return {"0.5": 0.5}
+        options = {"thresholds_dir": config.thresholds_dir} if config.thresholds_dir else {}
+        header.next_command("predict.py", run_dirs=config.run_dirs, **options, image_dir="NEW_IMAGES")
 
 
 def sentences(found: "Evaluation") -> list[str]:
@@ -94,7 +89,7 @@ def sentences(found: "Evaluation") -> list[str]:
     if "tuned" in found.choices:
         # Behind the warnings, which the sentence before them announces.
         place = 2 + len(found.run.warnings)
-        said[place:place] = threshold_words.beliefs(found.holder, found.split, found.tuned_on)
+        said[place:place] = threshold_words.beliefs(found.thresholds_run, found.split, found.tuned_on)
     return said
 
 
@@ -112,7 +107,7 @@ def show(found: "Evaluation", said: list[str]) -> None:
     print(reliability.reading(found.part.calibration, found.split, found.run.class_names))
 
 
-def show_summary(run: "Run", figures: dict) -> None:
+def show_summary(run: "ScoredRun", figures: dict) -> None:
     """Print a row a split, each figure at 0.5 and, beside it, at the tuned thresholds."""
     from report import tables
     from report.formatting import number

@@ -67,22 +67,18 @@ def description(run: "Run", thresholds_dir: Path | None) -> tuple[dict[str, Any]
     Raises:
         InputError: thresholds are asked for and missing, or damaged.
     """
-    import run_folder
-
     preparation = run.checked_preparation()
-    holder = run.elsewhere(thresholds_dir)
-    thresholds, source = [0.5] * len(run.class_names), "0.5 (the run has none; thresholds.py tunes them)"
-    at_least_one = False
-    if thresholds_dir or holder.has_thresholds:
-        decision, source = holder.decision(), str(holder.directory / run_folder.THRESHOLDS)
-        thresholds, at_least_one = decision.thresholds.tolist(), decision.at_least_one
+    thresholds_run = run.with_directory(thresholds_dir)
+    tuned = thresholds_run.decision_if_any(required=bool(thresholds_dir))
+    thresholds = tuned.thresholds.tolist() if tuned else [0.5] * len(run.class_names)
+    source = str(thresholds_run.thresholds_path) if tuned else "0.5 (the run has none; thresholds.py tunes them)"
     made = {name: run.config.get(name) for name in ("created", "versions", "git_commit")}
     described = {
         "class_names": run.class_names,
         "thresholds": rounded_up(thresholds),
-        "thresholds_tuned": bool(thresholds_dir or holder.has_thresholds),
+        "thresholds_tuned": tuned is not None,
         "class_ids": run.class_ids,
-        "at_least_one": at_least_one,
+        "at_least_one": tuned is not None and tuned.at_least_one,
         **({"classes": run.tree.classes, "parents": run.tree.parents.tolist()} if run.tree else {}),
         "image_shape": list(preparation.shape),
         "shapes": [list(shape) for shape in preparation.shapes],

@@ -8,9 +8,10 @@ scores; its class ids are those of the cache.
 Two cores predict 623 images of 640 x 480 by a CNN in 6 s, without the page; 4 of them load Keras.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import header
 from header import NonNegativeInt, PositiveInt
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
     from data.images.image_files import ImageFiles
     from evaluation.decision import Decision
-    from run_folder import Run
+    from report.prediction_page import Seen
+    from run_folder import ScoredRun
     from run_folder.predictor import Predictor
+
+    Rates = tuple[np.ndarray, np.ndarray, np.ndarray]  # of `ScoredRun.class_rates`
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,33 @@ class Config:
     overwrite: bool = False  # replace an earlier output_csv, and the .json and .html beside it
 
 
+class Scored(NamedTuple):
+    """A new image: its id and files, its pixels in each preparation or why it cannot be decoded, and scores (K,)."""
+
+    name: str
+    files: "ImageFiles"
+    pixels: "list[np.ndarray] | str"
+    scores: "np.ndarray | None"
+
+
 def main(config: Config) -> None:
     import dataclasses
 
     from common.errors import listing
     from common.files import write_json, write_text
     from data.images import prediction_inputs
-    from data.images.channels import brief
     from evaluation import smoothing
+    from evaluation.decision import Decision
     from run_folder import ensemble
 
     run = ensemble.open_runs(config.run_dirs)
-    preparation = run.checked_preparation()
+    preparation = run.members[0].checked_preparation()
     # Before the output, as a mistyped folder should not be hidden by predictions of another one.
     ids, paths = prediction_inputs.chosen_images(config.image_dir, config.sample_file, preparation)
     output_csv = checked_output(config, run.directory)
-    decision, thresholds_file = chosen_thresholds(config, run)
+    thresholds_run = run.with_directory(config.thresholds_dir)
+    tuned = thresholds_run.decision_if_any(required=bool(config.thresholds_dir))
+    decision, thresholds_file = (tuned, thresholds_run.thresholds_path) if tuned else (Decision(0.5), None)
     rates = run.class_rates(config.class_rates)
     if rates is not None and rates[2].any():
         # Thresholds were tuned on smoothed scores, so what is undone of the scores is undone of them.
@@ -75,23 +90,18 @@ def main(config: Config) -> None:
             prediction_inputs.refuse(paths, prediction_inputs.damaged_headers(paths, each, workers))
 
     print(f"{len(paths):,} images; thresholds: {thresholds_file or '0.5 (the run has none; thresholds.py tunes them)'}")
-    more = [*predictor.words(), *([] if rates is None else rate_words(config, rates))]
+    more = [*predictor.messages(), *([] if rates is None else rate_messages(config, rates))]
     for text in [*decision.words(), *more]:
         print(text)
     if rates is not None and (named := run.losses - {"bce"}):
         print(f"Warning: class_rates supposes scores that are probabilities, which {', '.join(sorted(named))} shifts")
-    batches = prediction_inputs.decoded(paths, predictor.preparations, config.batch_size, workers)
+    images = scored_images(config, ids, paths, predictor, rates)
     seen = prediction_page.Seen(run, decision, predictor.preparations[0]) if config.page else None
-    bad = write_predictions(config, run, output_csv, ids, paths, decision, predictor, batches, rates, seen)
-    skipped = {brief(paths[position]): reason for position, reason in bad.items()}
+    skipped = write_predictions(config, run, decision, output_csv, images, seen)
     if skipped:
         fate = "left out" if config.sample_file is None else "given no class"
-        print(
-            listing(
-                f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:",
-                prediction_inputs.lines_of(skipped),
-            )
-        )
+        heading = f"Warning: {len(skipped):,} images cannot be decoded and are {fate}:"
+        print(listing(heading, prediction_inputs.lines_of(skipped)))
     source = None if thresholds_file is None else str(thresholds_file)
     made = {"images": len(paths), "skipped": skipped, "thresholds_file": source}
     made |= {"at_least_one": decision.at_least_one, **header.record(config)}
@@ -127,98 +137,84 @@ def page_path(output_csv: Path) -> Path:
     return output_csv.with_suffix(".html")
 
 
-def chosen_thresholds(config: Config, run: "Run") -> tuple["Decision", Path | None]:
-    """The decision and the file that its thresholds come from, or that at 0.5 and None."""
-    import run_folder
-    from evaluation.decision import Decision
-
-    holder = run.elsewhere(config.thresholds_dir)
-    if config.thresholds_dir or holder.has_thresholds:
-        return holder.decision(), holder.directory / run_folder.THRESHOLDS
-    return Decision(0.5), None
-
-
-def rate_words(config: Config, rates: "tuple[np.ndarray, ...]") -> list[str]:
-    """What is said of scores that are corrected, in lines."""
+def rate_messages(config: Config, rates: "Rates") -> list[str]:
+    """Return lines about how scores are corrected."""
     shares = ", ".join(f"{share:g}" for share in sorted({*rates[2].tolist()} - {0}))
     undone = [f"The label smoothing of {shares} is undone in scores and thresholds."] if shares else []
     return [*undone, f"Scores are corrected for {config.class_rates}."]
 
 
-def write_predictions(
-    config: Config,
-    run: "Run",
-    output_csv: Path,
-    ids: list[str],
-    paths: "list[ImageFiles]",
-    decision: "Decision",
-    predictor: "Predictor",
-    batches: Any,
-    rates: Any = None,
-    seen: Any = None,
-) -> dict[int, str]:
-    """Predict batch by batch and write a row an image; the file appears when all is done.
-
-    Each image is also shown to `seen`, a `report.prediction_page.Seen`, if there is one.
-
-    Returns:
-        Position and reason of each image that cannot be decoded.
+def scored_images(
+    config: Config, ids: list[str], paths: "list[ImageFiles]", predictor: "Predictor", rates: "Rates | None"
+) -> Iterator[Scored]:
+    """Decode and score all images batch by batch, with scores that are corrected for `rates` if there are any.
 
     Raises:
         InputError: an image cannot be decoded and none may be skipped, or no image can be decoded.
     """
-    import csv
     from contextlib import closing
 
     from common.errors import InputError
-    from common.files import written_aside
     from common.parallel import shown
     from data.images import prediction_inputs
     from data.images.channels import brief
-
-    table = config.format == "table"
-    above = ["parents"] if run.tree else []
-    columns = ["Id", "Predicted", *(["classes", *above, *run.class_names] if table else [])]
-    sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
-    bad: dict[int, str] = {}
-    with written_aside(output_csv) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        with closing(shown(batches, sizes, "Predicting")) as each:
-            for _, batch in each:
-                bad |= {position: image for position, image in batch.items() if isinstance(image, str)}
-                # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
-                if bad and config.on_bad_image == "stop":
-                    continue
-                found = scored(predictor, batch, config.batch_size, rates)
-                for position in batch:
-                    if position in found:
-                        writer.writerow([ids[position], *cells(found[position], decision, run, table)])
-                        if seen:
-                            seen.add(ids[position], found[position], batch[position][0])
-                    elif config.sample_file is not None:
-                        writer.writerow([ids[position]] + [""] * (len(columns) - 1))
-        if config.on_bad_image == "stop":
-            prediction_inputs.refuse(paths, bad)
-        if len(bad) == len(ids):
-            raise InputError(f"none of the {len(ids):,} images can be decoded; {brief(paths[0])} {bad[0]}")
-    return bad
-
-
-def scored(
-    predictor: "Predictor", batch: dict[int, "list[np.ndarray] | str"], batch_size: int, rates: Any
-) -> dict[int, "np.ndarray"]:
-    """The probabilities (K,) of each image of a batch that could be decoded, corrected for `rates` if there are any."""
     from evaluation import metrics
 
-    good = {position: image for position, image in batch.items() if not isinstance(image, str)}
-    if not good:
-        return {}
-    scores = predictor.score(list(good.values()), batch_size)
-    return dict(zip(good, scores if rates is None else metrics.with_class_rates(scores, *rates), strict=True))
+    workers = prediction_inputs.worker_count(config.workers)
+    batches = prediction_inputs.decoded(paths, predictor.preparations, config.batch_size, workers)
+    sizes = [min(config.batch_size, len(ids) - start) for start in range(0, len(ids), config.batch_size)]
+    bad: dict[int, str] = {}
+    with closing(shown(batches, sizes, "Predicting")) as each:
+        for _, batch in each:
+            bad |= {index: image for index, image in batch.items() if isinstance(image, str)}
+            # Once a fault will stop the run, the others are only decoded, so that the list of faults is whole.
+            if bad and config.on_bad_image == "stop":
+                continue
+            good = [index for index in batch if index not in bad]
+            scores = predictor.score([batch[index] for index in good], config.batch_size)
+            if rates is not None:
+                scores = metrics.with_class_rates(scores, *rates)
+            scored = dict(zip(good, scores, strict=True))
+            yield from (Scored(ids[index], paths[index], pixels, scored.get(index)) for index, pixels in batch.items())
+    if config.on_bad_image == "stop":
+        prediction_inputs.refuse(paths, bad)
+    if len(bad) == len(ids):
+        raise InputError(f"none of the {len(ids):,} images can be decoded; {brief(paths[0])} {bad[0]}")
 
 
-def cells(scores: "np.ndarray", decision: "Decision | np.ndarray", run: "Run", table: bool) -> list[str]:
+def write_predictions(
+    config: Config, run: "ScoredRun", decision: "Decision", path: Path, images: Iterator[Scored], seen: "Seen | None"
+) -> dict[str, str]:
+    """Write a row per image, and show each image to the page if there is one; the file appears when all is done.
+
+    Returns:
+        File and problem of each image that cannot be decoded.
+    """
+    import csv
+    from contextlib import closing
+
+    from common.files import written_aside
+    from data.images.channels import brief
+
+    table = config.format == "table"
+    columns = ["Predicted", *(["classes", *(["parents"] if run.tree else []), *run.class_names] if table else [])]
+    skipped: dict[str, str] = {}
+    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file, closing(images):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["Id", *columns])
+        for image in images:
+            if image.scores is None:
+                skipped[brief(image.files)] = image.pixels
+                if config.sample_file is not None:
+                    writer.writerow([image.name] + [""] * len(columns))
+                continue
+            writer.writerow([image.name, *cells(image.scores, decision, run, table)])
+            if seen:
+                seen.add(image.name, image.scores, image.pixels[0])
+    return skipped
+
+
+def cells(scores: "np.ndarray", decision: "Decision", run: "ScoredRun", table: bool) -> list[str]:
     """An image's predicted class ids and, in a table, their names, what a tree has above them, and all scores (K,)."""
     from evaluation import levels
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from evaluation.decision import Decision
-    from run_folder import Run, Scores
+    from run_folder import ScoredRun, Scores
     from thresholding.held_out import Honest
 
 Method = Literal["shrink", "per_class", "global", "cross_fit", "rate_match", "fixed"]
@@ -60,9 +60,9 @@ def main(config: Config) -> None:
 
     check_choices(config)
     run = ensemble.open_runs(config.run_dirs)
-    folder = writable_folder(config, run)
-    earlier = folder.has_thresholds
-    for text in run.words():
+    thresholds_run = writable_run(config, run)
+    earlier = thresholds_run.has_thresholds
+    for text in run.messages():
         print(text)
     scored = run.scores("val")
     positives = (scored.labels == 1).sum(axis=0)
@@ -90,12 +90,12 @@ def main(config: Config) -> None:
     details = {"tuned_on": "val", "objective": config.objective, "in_sample": figures, "held_out": kept(honest, run)}
     details |= {"held_out_test": kept(tested, run)} if tested else {}
     details |= {"classes_without_positives": untuned, **header.record(config)}
-    path = folder.save_thresholds(decision.thresholds, config.method, details, config.at_least_one)
+    path = thresholds_run.save_thresholds(decision.thresholds, config.method, details, config.at_least_one)
     apart = honest.thresholds if honest else None
     threshold_curves.draw(scored.labels, scored.scores, run.class_names, decision.thresholds, apart, path.parent)
     print(f"Replaced the earlier thresholds in {path}" if earlier else f"Thresholds: {path}")
-    elsewhere = {"thresholds_dir": config.output_dir} if config.output_dir else {}
-    header.next_command("evaluate.py", run_dirs=config.run_dirs, **elsewhere)
+    options = {"thresholds_dir": config.output_dir} if config.output_dir else {}
+    header.next_command("evaluate.py", run_dirs=config.run_dirs, **options)
 
 
 def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", **options: Any) -> "np.ndarray":
@@ -138,24 +138,20 @@ def check_choices(config: Config) -> None:
         raise InputError("give costs_csv, or false_alarm_cost and miss_cost, not both")
 
 
-def writable_folder(config: Config, run: "Run") -> "Run":
-    """The run with the folder that thresholds.json goes to: what this script wrote, it can write again."""
-    import run_folder
+def writable_run(config: Config, run: "ScoredRun") -> "ScoredRun":
+    """Return the run with the folder that thresholds.json goes to: what this script wrote, it can write again."""
     from common.errors import InputError
 
-    folder = run.elsewhere(config.output_dir)
-    path = folder.directory / run_folder.THRESHOLDS
-    if folder.thresholds_edited and not config.overwrite:
-        raise InputError(f"{path} was edited by hand; give --overwrite to replace it, or another --output_dir")
-    if folder.thresholds_of_others not in ("", run.name) and not config.overwrite:
-        raise InputError(
-            f"{path} holds the thresholds of {folder.thresholds_of_others}; give --overwrite to replace it, or another "
-            "--output_dir"
-        )
-    return folder
+    run = run.with_directory(config.output_dir)
+    others = run.thresholds_of_others
+    foreign = f"holds the thresholds of {others}" if others not in ("", run.name) else ""
+    problem = "was edited by hand" if run.thresholds_edited else foreign
+    if problem and not config.overwrite:
+        raise InputError(f"{run.thresholds_path} {problem}; give --overwrite to replace it, or another --output_dir")
+    return run
 
 
-def method_options(config: Config, run: "Run") -> dict[str, Any]:
+def method_options(config: Config, run: "ScoredRun") -> dict[str, Any]:
     """The further arguments of the method's function; arrays hold a number a class."""
     from data.tables.class_values import read_class_values
     from thresholding.methods import TUNES_NOTHING
@@ -179,11 +175,12 @@ def method_options(config: Config, run: "Run") -> dict[str, Any]:
     return options
 
 
-def recorded_chooser(holder: "Run", run: "Run") -> Any:
+def recorded_chooser(thresholds_run: "ScoredRun", run: "ScoredRun") -> Any:
     """Return the method that chose a run's thresholds, to choose others by it on other images.
 
     Args:
-        holder: the run with the folder of its thresholds. run: the one whose rates in training the method may use.
+        thresholds_run: the run with the folder of its thresholds.
+        run: the one whose rates in training the method may use.
 
     Returns:
         A `thresholding.held_out.Choose`; None if thresholds.json was edited by hand or its config is damaged.
@@ -191,10 +188,10 @@ def recorded_chooser(holder: "Run", run: "Run") -> Any:
     from common.errors import InputError
     from thresholding import over_tree
 
-    if holder.thresholds_edited:
+    if thresholds_run.thresholds_edited:
         return None
     try:
-        stored = holder.thresholds_record()["config"]
+        stored = thresholds_run.thresholds_record()["config"]
         costs_csv = None if stored["costs_csv"] is None else Path(stored["costs_csv"])
         config = Config(**{name: stored[name] for name in RECORDED}, costs_csv=costs_csv)
         header.check(config, "thresholds.json")
@@ -204,7 +201,7 @@ def recorded_chooser(holder: "Run", run: "Run") -> Any:
         return None
 
 
-def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "Honest | None":
+def judged_apart(config: Config, run: "ScoredRun", scored: "Scores", choose: Any) -> "Honest | None":
     """The figures of the method on rows that did not choose its thresholds; None where it chooses none."""
     from evaluation.bootstrap import group_units
     from thresholding import held_out
@@ -217,7 +214,7 @@ def judged_apart(config: Config, run: "Run", scored: "Scores", choose: Any) -> "
     return held_out.cross_fitted(scored.labels, scored.scores, choose, predictor(config, run), classes_of(run), **how)
 
 
-def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[str, Any]) -> "Honest | None":
+def judged_on_test(config: Config, run: "ScoredRun", scored: "Scores", options: dict[str, Any]) -> "Honest | None":
     """The figures on test images that are val images of other runs, each predicted by thresholds that the val images
     of the other folds chose, with the rates of the images that its own runs trained on; None where there are none."""
     import numpy as np
@@ -239,19 +236,19 @@ def judged_on_test(config: Config, run: "Run", scored: "Scores", options: dict[s
     return held_out.across_folds(*given, choose, predictor(config, run), classes_of(run))
 
 
-def predictor(config: Config, run: "Run") -> Any:
+def predictor(config: Config, run: "ScoredRun") -> Any:
     """What is made of scores and thresholds where the method is judged."""
     from evaluation.decision import Decision
 
     return lambda scores, thresholds: Decision(thresholds, config.at_least_one).predictions(scores, run.tree)
 
 
-def classes_of(run: "Run") -> int:
+def classes_of(run: "ScoredRun") -> int:
     """K, without the nodes of a tree above the classes."""
     return run.tree.classes if run.tree else len(run.class_names)
 
 
-def in_sample(run: "Run", scored: "Scores", decision: "Decision") -> dict[str, Any]:
+def in_sample(run: "ScoredRun", scored: "Scores", decision: "Decision") -> dict[str, Any]:
     """`metrics.summary` of the classes on the rows that chose the thresholds, at 0.5 and at these."""
     from evaluation import levels
 
@@ -259,7 +256,7 @@ def in_sample(run: "Run", scored: "Scores", decision: "Decision") -> dict[str, A
     return {name: levels.class_summary(run.tree, scored.labels, scored.scores, cuts) for name, cuts in choices.items()}
 
 
-def kept(honest: "Honest | None", run: "Run") -> dict[str, Any] | None:
+def kept(honest: "Honest | None", run: "ScoredRun") -> dict[str, Any] | None:
     """What thresholds.json keeps of the honest figures."""
     if honest is None:
         return None

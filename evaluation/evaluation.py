@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from evaluation import figures as evaluated
 from evaluation import levels
 from evaluation.figures import Part
 
+if TYPE_CHECKING:
+    from run_folder import ScoredRun, Scores
+
 JUDGED_FIRST = ("test", "val", "train")
 ClassRows = dict[str, list[dict[str, Any]]]
+Choices = dict[str, Any]  # choice → a threshold or a `decision.Decision`
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,10 @@ class Evaluation:
     """A run's figures. Choices are what scores are cut at: "0.5", and "tuned" if there are tuned thresholds.
 
     Attributes:
-        run: a `run_folder.Run`.
-        holder: the same with the folder whose thresholds are used.
-        choices: choice → a threshold or a `decision.Decision`.
+        run: the run or ensemble.
+        thresholds_run: the same with the folder whose thresholds are used.
         split: the one that is judged.
-        scored: split → its `run_folder.Scores`. parts: split → what is judged of them.
+        scored: split → its scores. parts: split → what is judged of them.
         figures: split → choice → `metrics.summary` and `figures.figures`.
         classes: split → choice → the rows of `metrics.per_class` with "training_images", the largest class first.
         by_level: split → choice → `levels.level_figures`; nothing without a tree.
@@ -31,11 +34,11 @@ class Evaluation:
         tuned_on: images of the judged split that also chose the thresholds, as val images of other joined runs.
     """
 
-    run: Any
-    holder: Any
-    choices: dict[str, Any]
+    run: "ScoredRun"
+    thresholds_run: "ScoredRun"
+    choices: Choices
     split: str
-    scored: dict[str, Any]
+    scored: "dict[str, Scores]"
     parts: dict[str, Part]
     figures: dict[str, dict[str, dict[str, float]]]
     classes: dict[str, ClassRows]
@@ -67,12 +70,12 @@ class Evaluation:
 
 
 def evaluate(
-    run: Any, holder: Any, choices: dict[str, Any], comparisons: Sequence[dict[str, Any]], draws: int, seed: int
+    run: "ScoredRun", thresholds_run: "ScoredRun", choices: Choices, comparisons: Sequence[dict], draws: int, seed: int
 ) -> Evaluation:
     """Judge a run by its stored scores.
 
     Args:
-        run: a `run_folder.Run`. holder, choices: as in `Evaluation`.
+        run, thresholds_run, choices: as in `Evaluation`.
         comparisons: `comparison.compare`, with other runs.
         draws, seed: of the bootstrap.
 
@@ -83,15 +86,15 @@ def evaluate(
     if not scored:
         raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
     judged = next(split for split in JUDGED_FIRST if split in scored)
-    tuned_on = tuned_on_judged(holder, judged, choices)
+    tuned_on = tuned_on_judged(thresholds_run, judged, choices)
     parts, figures, classes = computed(run, scored, choices)
     more = evaluated.judged(run, parts, classes, judged, draws, seed)
     by_level = level_figures(run, scored, choices) if run.tree else {}
     made = parts, figures, classes, by_level, more, list(comparisons)
-    return Evaluation(run, holder, choices, judged, scored, *made, tuned_on)
+    return Evaluation(run, thresholds_run, choices, judged, scored, *made, tuned_on)
 
 
-def tuned_on_judged(run: Any, judged: str, choices: dict[str, Any]) -> int:
+def tuned_on_judged(run: "ScoredRun", judged: str, choices: dict[str, Any]) -> int:
     """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
     if judged == "val" or "tuned" not in choices or "val" not in run.splits():
         return 0
@@ -103,7 +106,7 @@ def tuned_on_judged(run: Any, judged: str, choices: dict[str, Any]) -> int:
     return sum(name in seen or digest in seen for name, digest in zip(tested.ids, hashes, strict=True))
 
 
-def computed(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> tuple[dict, dict, dict]:
+def computed(run: "ScoredRun", scored: "dict[str, Scores]", choices: dict[str, Any]) -> tuple[dict, dict, dict]:
     """`parts`, `figures` and `classes` of an `Evaluation`.
 
     Raises:
@@ -131,7 +134,7 @@ def computed(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> tuple
     return parts, figures, classes
 
 
-def level_figures(run: Any, scored: dict[str, Any], choices: dict[str, Any]) -> dict[str, dict[str, list]]:
+def level_figures(run: "ScoredRun", scored: "dict[str, Scores]", choices: dict[str, Any]) -> dict[str, dict[str, list]]:
     """Split → choice of thresholds → `evaluation.levels.level_figures`."""
     return {
         split: {

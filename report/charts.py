@@ -11,6 +11,7 @@ from evaluation.decision import decided
 from evaluation.evaluation import Evaluation
 from report import cooccurrence, dataset_plots, plots, reliability, threshold_curves
 from report.page import Chart
+from run_folder import ScoredRun
 
 PRECISION_RECALL = (
     "Precision and recall by class",
@@ -105,19 +106,19 @@ def there(chart: Chart) -> list[Chart]:
     return [chart] if chart.path.is_file() else []
 
 
-def augmented_counts(path: Path, run: Any, cache: Any) -> list[Chart]:
+def augmented_counts(path: Path, run: ScoredRun, cache: Any) -> list[Chart]:
     """Draw the training images of each class before and after augmentation, of a run that had augmented sets.
 
     Args:
         path: the PNG.
-        run: a `run_folder.Run`; several joined count what any of them trained on.
+        run: the run; an ensemble counts what any of its members trained on.
         cache: the one that it trained on, with all of its classes.
 
     Raises:
         InputError: a set is no longer in the cache, or is damaged, or the cache is another one.
     """
-    tags = run.config.get("config", {}).get("augmented", ())
-    if isinstance(tags, str) or not tags:  # a text where joined runs differ
+    tags, *others = (each.config.get("config", {}).get("augmented", ()) for each in run.members)
+    if not tags or any(other != tags for other in others):
         return []
     if cache.meta["fingerprint"] != run.cache.get("fingerprint"):
         raise InputError(f"the cache {cache.directory} is another one than the run was trained on")
@@ -125,8 +126,7 @@ def augmented_counts(path: Path, run: Any, cache: Any) -> list[Chart]:
     known = [index for index, name in enumerate(run.class_names) if name in places]
     names = [run.class_names[index] for index in known]
     columns = [places[name] for name in names]
-    runs = getattr(run, "runs", [run])
-    trained = [set(each.scores("train").ids) if "train" in each.splits() else set(cache.ids) for each in runs]
+    trained = [set(each.scores("train").ids) if "train" in each.splits() else set(cache.ids) for each in run.members]
     added, images = np.zeros(len(names)), 0
     carriers = np.zeros((len(names), len(cache)), dtype=bool)
     for made in (open_augmented(cache, tag) for tag in tags):

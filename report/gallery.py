@@ -74,7 +74,7 @@ def cache_of(run: Any, cache_dir: Path | None = None) -> tuple[Any, str]:
     Args:
         run: a `run_folder.Run`. cache_dir: where it is now; None for where it was in training.
     """
-    first = getattr(run, "runs", [run])[0]
+    first = run.members[0]
     directory = Path(cache_dir or first.config.get("config", {}).get("cache_dir", "cache"))
     try:
         return open_cache(directory), ""
@@ -112,7 +112,7 @@ def gallery(found: Evaluation, count: int, cache: Any, problem: str = "") -> Gal
 def notes_on(run: Any, cache: Any, lacking: int) -> list[str]:
     """What a reader of the pictures must know about where they come from."""
     said = []
-    if hasattr(run, "runs"):
+    if len(run.members) > 1:
         said.append(f"The pictures are those of the first run's cache, {cache.directory}.")
     # That of joined runs is the first one's.
     if cache.meta["fingerprint"] != run.cache.get("fingerprint"):

@@ -76,7 +76,7 @@ def overlays(found: Evaluation, count: int, cache_dir: Path | None = None) -> Ov
         None where no image was asked for, or there are none in a cache, of which the gallery says why.
     """
     chosen = picks(found, count)
-    runs = getattr(found.run, "runs", [found.run])
+    runs = found.run.members
     if not chosen or all(cache_of(run, cache_dir)[0] is None for run in runs):
         return None
     notes: list[str] = []

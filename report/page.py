@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from report.formatting import FEW, OFF_CENTRE, between, cut, number, off_centre, percent, signed
+from run_folder import ScoredRun
 
 TEMPLATE = "page.html.j2"
 TOOK_PART = {
@@ -175,11 +176,11 @@ def tiles(found: Any) -> list[dict[str, str]]:
     return made
 
 
-def made_by(run: Any) -> dict[str, str]:
+def made_by(run: ScoredRun) -> dict[str, str]:
     """What made a run, beside its settings."""
     versions = run.config.get("versions", {})
     return {
-        **({"joined": " ".join(run.words())} if run.words() else {}),
+        **({"joined": " ".join(run.messages())} if run.messages() else {}),
         "trained": run.config.get("created", ""),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "commit": run.config.get("git_commit") or "not in a git repository",

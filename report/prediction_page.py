@@ -16,6 +16,7 @@ from evaluation import levels
 from evaluation.decision import Decision
 from report import formatting, gallery, page, thumbnails
 from report.plots import drawn_of
+from run_folder import ScoredRun
 
 TEMPLATE, SCRIPTS = "predictions.html.j2", ("page.js", "predictions.js")
 ROWS = 2_000  # images in the page's table at most
@@ -76,7 +77,7 @@ class Seen:
     """What the page says of images that are shown one after the other; only the few in its galleries are kept.
 
     Attributes:
-        run: a `run_folder.Run`. names: its K classes, without what a tree has above them.
+        run: the run or ensemble. names: its K classes, without what a tree has above them.
         decision: how they are predicted. thresholds: (K,) float64.
         rates: (K,) share of the training images that have each class.
         images: how many were shown. without: how many of them got no class.
@@ -87,7 +88,7 @@ class Seen:
         preparation: what makes pixels of the images that are shown.
     """
 
-    def __init__(self, run: Any, decision: Decision, preparation: Preparation) -> None:
+    def __init__(self, run: ScoredRun, decision: Decision, preparation: Preparation) -> None:
         self.run, self.decision = run, decision
         self.names: list[str] = run.class_names[: run.tree.classes] if run.tree else run.class_names
         size = len(self.names)
@@ -138,14 +139,12 @@ def named_scores(names: Sequence[str], scores: np.ndarray, predicted: Sequence[i
     return [(names[column], float(scores[column])) for column in predicted[:LABELS]]
 
 
-def training_rates(run: Any) -> np.ndarray:
+def training_rates(run: ScoredRun) -> np.ndarray:
     """Share of the training images that have each class, (K,) float64; of several runs the first's that knows it."""
-    found = np.zeros(len(run.class_names))
-    runs = getattr(run, "runs", [run])
-    columns = getattr(run, "columns", [slice(None)])
-    for each, own in reversed(list(zip(runs, columns, strict=True))):
-        found[own] = each.training_rates
-    return found
+    rates = np.zeros(len(run.class_names))
+    for each, columns in reversed(list(zip(run.members, run.columns, strict=True))):
+        rates[columns] = each.training_rates
+    return rates
 
 
 def render(

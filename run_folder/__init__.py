@@ -13,6 +13,7 @@ from run_folder.layout import (
     TrainedOn,
 )
 from run_folder.run import Run, open_run
+from run_folder.scored_run import ScoredRun
 from run_folder.writing import (
     check_free,
     create_run,
@@ -32,6 +33,7 @@ __all__ = [
     "MODEL",
     "THRESHOLDS",
     "Run",
+    "ScoredRun",
     "Scores",
     "TestFold",
     "TrainedOn",

@@ -14,7 +14,9 @@ from common.errors import InputError
 from data.tables.spreadsheet import some
 from evaluation import bootstrap, levels, seeds
 from evaluation import figures as evaluated
+from run_folder.layout import Scores
 from run_folder.recipe import by_recipe
+from run_folder.scored_run import ScoredRun
 from thresholding import held_out
 from thresholding.folds import dealt
 
@@ -23,7 +25,7 @@ RANKED = ("mAP", "AUC")
 CUT = ("macro_f1", "macro_f1_present", "micro_f1", "weighted_f1", "samples_f1", "subset_accuracy")
 NO_THRESHOLD = "none"  # the choice of figures that need none
 
-Chooser = Callable[[Any, Any], held_out.Choose | None]  # `thresholds.recorded_chooser`
+Chooser = Callable[[ScoredRun, ScoredRun], held_out.Choose | None]  # `thresholds.recorded_chooser`
 Values = dict[str, dict[str, Any]]  # choice → figure → a number, or one for each draw
 
 
@@ -32,23 +34,29 @@ class Compared:
     """A run, the run that holds its thresholds, and its ids whose images had a say in these.
 
     Attributes:
-        run, holder: `run_folder.Run`.
-        stored: the `run_folder.Scores` of the split.
+        run: the run. thresholds_run: the same with the folder of its thresholds.
+        stored: its scores of the split.
         names: of its K classes.
         choose: the method that chose its thresholds; None if it is not known.
         chose: the ids.
     """
 
-    run: Any
-    holder: Any
-    stored: Any
+    run: ScoredRun
+    thresholds_run: ScoredRun
+    stored: Scores
     names: list[str]
     choose: held_out.Choose | None
     chose: frozenset[str]
 
 
 def compare(
-    run: Any, holder: Any, others: Sequence[Any], split: str, chooser: Chooser, draws: int, seed: int
+    run: ScoredRun,
+    thresholds_run: ScoredRun,
+    others: Sequence[ScoredRun],
+    split: str,
+    chooser: Chooser,
+    draws: int,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """Return how a run compares with others on the images of a split that both have.
 
@@ -58,7 +66,7 @@ def compare(
     if the first run knows any, is the same for all.
 
     Args:
-        run: the first one, or several joined. holder: the same with the folder whose thresholds are used.
+        run: the first run or ensemble. thresholds_run: the same with the folder whose thresholds are used.
         others: the other runs.
         split: train, val or test.
         chooser: returns the method that chose the thresholds of its first argument, for the second.
@@ -80,31 +88,31 @@ def compare(
     """
     if not others:
         return []
-    members = getattr(run, "runs", [])
-    own, *groups = [[run], *by_recipe(others)] if members else by_recipe([run, *others])
-    whole = _opened(run, holder, run, split, chooser)
+    joined = len(run.members) > 1
+    own, *groups = [[run], *by_recipe(others)] if joined else by_recipe([run, *others])
+    whole = _opened(run, thresholds_run, run, split, chooser)
     first = [whole, *(_opened(each, each, each, split, chooser) for each in own[1:])]
-    if members and len(by_recipe(members)) == 1:
-        first = [_opened(each, holder, run, split, chooser) for each in members]
+    if joined and len(by_recipe(run.members)) == 1:
+        first = [_opened(each, thresholds_run, run, split, chooser) for each in run.members]
     found = []
     for group in groups:
         other = [_opened(each, each, each, split, chooser) for each in group]
-        found.append(_difference(first, other, whole if members else None, split, draws, seed))
+        found.append(_difference(first, other, whole if joined else None, split, draws, seed))
     if groups:
         return found
     return [_difference([whole], [each], None, split, draws, seed) | {"same_recipe": True} for each in first[1:]]
 
 
-def _opened(run: Any, holder: Any, joined: Any, split: str, chooser: Chooser) -> Compared:
-    """`Compared`; `joined` is the run whose val images chose the thresholds."""
+def _opened(run: ScoredRun, thresholds_run: ScoredRun, joined: ScoredRun, split: str, chooser: Chooser) -> Compared:
+    """Return a `Compared`; `joined` is the run whose val images chose the thresholds."""
     names = run.class_names[: run.tree.classes] if run.tree else run.class_names
     choose, chose = None, frozenset()
-    if holder.has_thresholds:
-        choose = chooser(holder, run)
-        fixed = holder.thresholds_record().get("method") == "fixed" and not holder.thresholds_edited
+    if thresholds_run.has_thresholds:
+        choose = chooser(thresholds_run, run)
+        fixed = thresholds_run.thresholds_record().get("method") == "fixed" and not thresholds_run.thresholds_edited
         if not fixed and "val" in joined.splits():
             chose = frozenset(joined.scores("val").ids)
-    return Compared(run, holder, run.scores(split), names, choose, chose)
+    return Compared(run, thresholds_run, run.scores(split), names, choose, chose)
 
 
 def _difference(
@@ -163,13 +171,8 @@ def _difference(
 
 def _other_bytes(head: Compared, each: Compared) -> list[str]:
     """Return a warning of common images whose files have other bytes in the two runs, if there are any."""
-    if head.stored.hashes is None or each.stored.hashes is None:
-        return []
-    other = dict(zip(each.stored.ids, each.stored.hashes, strict=True))
-    names = [
-        name for name, digest in zip(head.stored.ids, head.stored.hashes, strict=True)
-        if digest and other.get(name, "") not in ("", digest)
-    ]  # fmt: skip
+    other = each.stored.digests
+    names = [name for name, digest in head.stored.digests.items() if other.get(name, digest) != digest]
     called = each.run.place if each.run.name == head.run.name else each.run.name
     text = (
         f"{len(names):,} of these images have other bytes in {called} ({some(names)}); the comparison holds only if "
@@ -229,7 +232,7 @@ def _parts(runs: Sequence[Compared], split: str, seed: int) -> tuple[list[evalua
                 f"{each.run.place} has other labels than {head.run.place} for {clash.sum():,} {split} images "
                 f"({images}); compare runs that were trained on the same labels"
             )
-        if each.holder.has_thresholds and each.holder.class_names == each.run.class_names:
+        if each.thresholds_run.has_thresholds and each.thresholds_run.class_names == each.run.class_names:
             try:
                 found = _tuned(each, labels, scores, fold if tuned else None)
             except ValueError as error:
@@ -246,7 +249,7 @@ def _broken(each: Compared, split: str, error: ValueError) -> InputError:
 
 def _tuned(each: Compared, labels: np.ndarray, scores: np.ndarray, fold: np.ndarray | None) -> np.ndarray | None:
     """Predictions (N, M) at the tuned thresholds; with folds, at those that other folds choose, None if none can."""
-    decision, tree = each.holder.decision(), each.run.tree
+    decision, tree = each.thresholds_run.decision(), each.run.tree
     if fold is None:
         return decision.predictions(scores, tree)
     if each.choose is None or not fold.any():

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
-from data.images.preparation import Preparation
 from data.labels.label_forms import SPLITS
 from run_folder.ensemble_scores import (
-    Part,
+    RunScores,
+    combine,
     joined_ids,
     joined_labels,
     joined_scores,
@@ -22,35 +22,29 @@ from run_folder.ensemble_scores import (
 )
 from run_folder.layout import Scores, TestFold
 from run_folder.run import Run, open_run
+from run_folder.scored_run import ScoredRun
 
 LONGEST_NAME = 60  # characters of a folder's name
 
 
-def open_runs(run_dirs: Sequence[Path]) -> Run:
-    """One run, or several joined.
+def open_runs(run_dirs: Sequence[Path]) -> ScoredRun:
+    """Open one run, or several as an ensemble.
 
     Raises:
         InputError: none is given, one is given twice, or one cannot be opened.
     """
     if not run_dirs:
         raise InputError("run_dirs is empty: give a run that train.py finished, or several")
-    seen: set[Path] = set()
-    for run_dir in run_dirs:
-        place = Path(os.path.realpath(run_dir))
-        if place in seen:
+    folders = [os.path.realpath(run_dir) for run_dir in run_dirs]
+    for number, run_dir in enumerate(run_dirs):
+        if folders[number] in folders[:number]:
             raise InputError(f"run_dirs names {run_dir} twice; a run is joined with others")
-        seen.add(place)
     runs = [open_run(run_dir) for run_dir in run_dirs]
-    return runs[0] if len(runs) == 1 else JoinedRuns(runs)
+    return runs[0] if len(runs) == 1 else Ensemble(runs)
 
 
-class JoinedRuns(Run):
-    """Several runs with what the scripts ask of one. What they write goes into a folder of the first run.
-
-    Attributes:
-        runs: the R runs.
-        columns: for each the places of its classes among those of the join.
-    """
+class Ensemble(ScoredRun):
+    """Several runs that are used like one. What scripts write goes into a folder of the first run."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         check_trees(runs)
@@ -60,110 +54,75 @@ class JoinedRuns(Run):
             others = f"{len(runs) - 1}_others_from_{runs[1].name[:LONGEST_NAME]}"
         config = {**common_config(runs), "cache": {**runs[0].cache, "class_names": names}}
         super().__init__(runs[0].directory / f"joined_{others}", config)
-        self.runs = list(runs)
+        self.members = list(runs)
+        self.name = " + ".join(run.name for run in runs)
+        self.place = " + ".join(run.place for run in runs)
+        self.warnings = [f"{run.directory}: {text}" for run in runs for text in run.warnings]
+        self.losses = {name for run in runs for name in run.losses}
+        self.mixed = list(dict.fromkeys(name for run in runs for name in run.mixed))
         self.columns = [np.array([names.index(name) for name in run.class_names], dtype=np.int64) for run in runs]
-
-    @property
-    def name(self) -> str:
-        return " + ".join(run.name for run in self.runs)
-
-    @property
-    def place(self) -> str:
-        return " + ".join(run.place for run in self.runs)
-
-    @property
-    def members(self) -> list[dict[str, str]]:
-        return [member for run in self.runs for member in run.members]
-
-    @property
-    def warnings(self) -> list[str]:
-        """What each run was warned of, with its folder."""
-        return [f"{run.directory}: {text}" for run in self.runs for text in run.warnings]
+        self._by_split: dict[str, tuple[Scores, tuple[int, int]]] = {}
 
     @property
     def training_counts(self) -> np.ndarray:
-        """Positive images a class among those that a run which knows it trained on, (K,) int64."""
         return self._training_counts[0]
 
     @property
     def training_rates(self) -> np.ndarray:
-        """Share of positives among those of these images whose label is known, (K,) float64."""
         positives, known = self._training_counts
         return positives / np.maximum(known, 1)
 
     @property
-    def losses(self) -> set[str]:
-        return {name for run in self.runs for name in run.losses}
-
-    @property
     def shown_rates(self) -> np.ndarray:
-        return self._mean([run.shown_rates for run in self.runs])
+        return self._mean([run.shown_rates for run in self.members])
 
     @property
     def smoothing(self) -> np.ndarray:
-        return self._mean([run.smoothing for run in self.runs])
-
-    @property
-    def mixed(self) -> list[str]:
-        return list(dict.fromkeys(name for run in self.runs for name in run.mixed))
+        return self._mean([run.smoothing for run in self.members])
 
     def _mean(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """The mean over the runs that know a class, as its scores are, (K,) float64; `values` (K of the run,) each."""
-        totals, counts = np.zeros(len(self.class_names)), np.zeros(len(self.class_names))
-        for own, columns in zip(values, self.columns, strict=True):
-            totals[columns] += own
-            counts[columns] += 1
-        return totals / counts
+        """Return the mean over the runs that know a class, (K,) float64, as for its scores; `values` (k,) per run."""
+        given = [([0], columns, own) for columns, own in zip(self.columns, values, strict=True)]
+        return combine((1, len(self.class_names)), given)[0][0]
 
     def splits(self) -> list[str]:
-        """The splits that can be joined; train only where all runs trained on some image."""
-        return [split for split in SPLITS if joined_ids(self._parts, split)]
+        """Return the splits that can be joined; train only if all runs trained on some image."""
+        return [split for split in SPLITS if joined_ids(self._run_scores, split)]
 
     def scores(self, split: str) -> Scores:
-        """The joined scores of a split, see `joined_scores`."""
         return self._joined(split)[0]
 
     def test_folds(self) -> list[TestFold]:
-        return test_folds(self._parts, self.class_names)
+        return test_folds(self._run_scores, self.class_names)
 
-    def words(self) -> list[str]:
-        lines = [f"Joined: {len(self.runs)} runs, {len(self.class_names)} classes"]
+    def messages(self) -> list[str]:
+        lines = [f"Joined: {len(self.members)} runs, {len(self.class_names)} classes"]
         for split in self.splits():
-            least, most = self._joined(split)[1]
+            stored, (least, most) = self._joined(split)
             runs = f"{least}" if least == most else f"{least} to {most}"
-            lines.append(f"  {split}: {len(self.scores(split).ids):,} images, each class scored by {runs} of the runs")
-        return lines + other_bytes(self._parts)
-
-    def checked_preparation(self) -> Preparation:
-        return self.runs[0].checked_preparation()
-
-    def load_model(self) -> Any:
-        raise TypeError("joined runs have several models: see run_folder/predictor.py")
+            lines.append(f"  {split}: {len(stored.ids):,} images, each class scored by {runs} of the runs")
+        return lines + other_bytes(self._run_scores)
 
     @functools.cached_property
-    def _parts(self) -> list[Part]:
-        parts = [
-            Part(str(run.directory), {split: run.scores(split) for split in run.splits()}, columns)
-            for run, columns in zip(self.runs, self.columns, strict=True)
+    def _run_scores(self) -> list[RunScores]:
+        loaded = [
+            RunScores(str(run.directory), {split: run.scores(split) for split in run.splits()}, columns)
+            for run, columns in zip(self.members, self.columns, strict=True)
         ]
-        for part in parts:
-            if "train" not in part.splits:
-                raise InputError(f"{part.name} stored no train scores, so it is not known which images it trained on")
-        joined_labels(parts, self.class_names)
-        return parts
+        for run in loaded:
+            if "train" not in run.splits:
+                raise InputError(f"{run.name} stored no train scores, so it is not known which images it trained on")
+        joined_labels(loaded, self.class_names)
+        return loaded
 
     @functools.cached_property
     def _training_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        return training_counts(self._parts, self.class_names)
+        return training_counts(self._run_scores, self.class_names)
 
     def _joined(self, split: str) -> tuple[Scores, tuple[int, int]]:
         if split not in self._by_split:
-            self._by_split[split] = joined_scores(self._parts, split, self.class_names)
+            self._by_split[split] = joined_scores(self._run_scores, split, self.class_names)
         return self._by_split[split]
-
-    @functools.cached_property
-    def _by_split(self) -> dict[str, tuple[Scores, tuple[int, int]]]:
-        return {}
 
 
 def check_trees(runs: Sequence[Run]) -> None:

@@ -32,6 +32,12 @@ class Scores:
     groups: np.ndarray | None = None
     hashes: np.ndarray | None = None
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Image id → sha1 of its file, if it is known."""
+        hashes = [] if self.hashes is None else self.hashes.tolist()
+        return {name: digest for name, digest in zip(self.ids, hashes, strict=False) if digest}
+
 
 @dataclass(frozen=True)
 class TrainedOn:

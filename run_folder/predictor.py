@@ -1,4 +1,4 @@
-"""The models of one or more runs as one: pixels in, joined probabilities out."""
+"""The models of one or more runs as one: pixels in, combined probabilities out."""
 
 import logging
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ import numpy as np
 
 from common.errors import InputError
 from data.batches.test_time_augmentation import Views
-from run_folder.ensemble import JoinedRuns
-from run_folder.run import Run
+from run_folder.ensemble_scores import combine
+from run_folder.scored_run import ScoredRun
 
 
 class Predictor:
-    """The models of one or more runs, each loaded once: pixels in, joined probabilities out.
+    """The models of one or more runs, each loaded once: pixels in, combined probabilities out.
 
     Attributes:
         preparations: the different ways in which the runs prepare an image, P of them.
@@ -23,10 +23,8 @@ class Predictor:
         InputError: a model cannot be loaded, or the runs take other channels, which no one image has.
     """
 
-    def __init__(self, run: Run) -> None:
-        runs = self._runs = run.runs if isinstance(run, JoinedRuns) else [run]
-        self._columns = run.columns if isinstance(run, JoinedRuns) else [np.arange(len(run.class_names))]
-        self._classes = len(run.class_names)
+    def __init__(self, run: ScoredRun) -> None:
+        self._run, runs = run, run.members
         prepared = [each.checked_preparation() for each in runs]
         for each, preparation in zip(runs, prepared, strict=True):
             files, first = (
@@ -42,32 +40,32 @@ class Predictor:
             # TensorFlow takes the models, each compiled once, for one that is compiled again and again, and warns.
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-    def words(self) -> list[str]:
-        """What is scored otherwise than in the image as it is, in lines."""
-        return [f"Scores of {run.directory}: {run.views}, as in its own" for run in self._runs if run.views != Views()]
+    def messages(self) -> list[str]:
+        """Return a line per run with test-time augmentation."""
+        runs = self._run.members
+        return [f"Scores of {run.directory}: {run.views}, as in its own" for run in runs if run.views != Views()]
 
     def score(self, images: Sequence[Sequence[np.ndarray]], batch_size: int) -> np.ndarray:
-        """The probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8 of any sides."""
-        totals, counts = np.zeros((len(images), self._classes)), np.zeros(self._classes)
-        for run, model, way, columns in zip(self._runs, self.models, self._ways, self._columns, strict=True):
-            totals[:, columns] += _scored(model, run.views, [ways[way] for ways in images], batch_size)
-            counts[columns] += 1
-        return (totals / counts).astype(np.float32)
+        """Return probabilities (n, K) float32 of n images, each given in all P ways, (H, W, C) uint8 of any sides."""
+        members = zip(self._run.members, self._run.columns, self.models, self._ways, strict=True)
+        given = (
+            (range(len(images)), columns, _scored(model, run.views, [ways[way] for ways in images], batch_size))
+            for run, columns, model, way in members
+        )
+        return combine((len(images), len(self._run.class_names)), given)[0].astype(np.float32)
 
 
 def _scored(model: Any, views: Views, images: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
-    """The mean over the views of a model's probabilities, in the images' order."""
+    """Return the mean over the views of a model's probabilities, in the images' order."""
     from data.batches.batches import probabilities
 
     shapes: dict[tuple[int, ...], list[int]] = {}
-    for place, image in enumerate(images):
-        shapes.setdefault(image.shape, []).append(place)
-    found = np.zeros((len(images), model.output_shape[-1]))
-    for places in shapes.values():
+    for index, image in enumerate(images):
+        shapes.setdefault(image.shape, []).append(index)
+    scores = np.zeros((len(images), model.output_shape[-1]))
+    for rows in shapes.values():
         # Filled up to a power of two, so that shapes with few images cost little and few graphs are compiled.
-        size = batch_size if len(shapes) == 1 else min(batch_size, 1 << (len(places) - 1).bit_length())
-        batches = (
-            np.stack([images[place] for place in places[first : first + size]]) for first in range(0, len(places), size)
-        )
-        found[places] = probabilities(model, batches, size, views, logits=False)
-    return found
+        size = batch_size if len(shapes) == 1 else min(batch_size, 1 << (len(rows) - 1).bit_length())
+        batches = (np.stack([images[row] for row in rows[first : first + size]]) for first in range(0, len(rows), size))
+        scores[rows] = probabilities(model, batches, size, views, logits=False)
+    return scores

@@ -1,6 +1,5 @@
 """The run that is read: its config, model and scores. A copied folder works without its cache."""
 
-import copy
 import shlex
 import zipfile
 from pathlib import Path
@@ -12,9 +11,7 @@ from common.arrays import read_npz
 from common.errors import InputError
 from data.batches.test_time_augmentation import Views
 from data.images.preparation import Preparation
-from data.labels.hierarchy import Tree, tree_of
 from data.labels.label_forms import SPLITS
-from data.tables.class_values import read_class_values
 from run_folder.config_checks import config_fault
 from run_folder.layout import (
     CONFIG,
@@ -22,129 +19,58 @@ from run_folder.layout import (
     MODEL,
     START,
     Scores,
-    TestFold,
     TrainedOn,
-    digest,
     read_config,
     scores_mark,
     scores_path,
 )
-from run_folder.thresholds_file import WithThresholds
+from run_folder.scored_run import ScoredRun
 
 AGAIN = "copy it again from where it was trained, or train again"
 
 
-class Run(WithThresholds):
+class Run(ScoredRun):
     """A finished run. Open it with `open_run`."""
 
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
-        self.directory = self.home = Path(directory)
-        self.config = config
-        self.cache: dict[str, Any] = config["cache"]  # what cache.json said
-        self.class_names: list[str] = self.cache["class_names"]
+        super().__init__(directory, config)
+        self.name, self.place = self.directory.resolve().name, str(self.directory)
+        self.columns = [np.arange(len(self.class_names))]
         self.preparation: dict[str, Any] = self.cache["preparation"]
-        self.report_dir = self.directory / "report"
-        self.tree: Tree | None = tree_of(self.cache)  # whose nodes the class names are; None without one
 
     @property
-    def name(self) -> str:
-        """What a report calls it."""
-        return self.home.resolve().name
-
-    @property
-    def place(self) -> str:
-        """Where it lies, for messages."""
-        return str(self.home)
-
-    def elsewhere(self, directory: Path | None) -> "Run":
-        """The same run with the thresholds of another folder; None for its own."""
-        other = copy.copy(self)
-        other.directory = Path(directory or self.directory)
-        return other
-
-    @property
-    def members(self) -> list[dict[str, str]]:
-        """The runs that thresholds are chosen for, by name and by a digest of what made each."""
-        return [{"run": self.name, "digest": digest(self.config)}]
-
-    @property
-    def class_ids(self) -> list[int]:
-        """The ids of the classes, (K): their places among all classes, where the run knows only part of them."""
-        names = self.cache.get("all_class_names", [])
-        known = {name: place for place, name in enumerate(names)}
-        if not set(self.class_names) <= set(known):
-            return list(range(len(self.class_names)))
-        return [known[name] for name in self.class_names]
-
-    def test_folds(self) -> list[TestFold]:
-        """The test images in the parts that thresholds must be chosen without, one after the other, where they are val
-        images of other runs that are joined; of one run none."""
-        return []
-
-    def words(self) -> list[str]:
-        """What there is to say of how the scores came about, in lines."""
-        return []
+    def members(self) -> list["Run"]:
+        return [self]
 
     @property
     def training_counts(self) -> np.ndarray:
-        """Positive training rows a class, (K,) int64."""
         return np.asarray(self.cache["counts"]["train"]["positives"], dtype=np.int64)
-
-    def class_rates(self, path: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """What `metrics.with_class_rates` takes, (K,) each: the classes' rates in training and among new images, and
-        the label smoothing.
-
-        Args:
-            path: a CSV with the columns class and rate, a share from 0 to 1; None for no other rates.
-
-        Raises:
-            InputError: the scores cannot be corrected, or the CSV is not that; each fault is named with its line.
-        """
-        if path is None:
-            return None
-        if self.tree:
-            raise InputError("class_rates: scores over a tree of labels are not corrected, as its nodes would part")
-        if self.mixed:
-            raise InputError(
-                f"class_rates: {self.place} was trained on mixed images with shares of labels "
-                f"({', '.join(self.mixed)}), so its scores are not probabilities of labels and cannot be corrected; "
-                "predict without --class_rates, or train with --mixing off and without sets of such images"
-            )
-        if (self.smoothing >= 1).any():
-            raise InputError("class_rates: label_smoothing = 1 leaves nothing of the labels; train with less")
-        new = read_class_values(path, self.class_names, {"rate": None}, highest=1.0)["rate"]
-        return self.shown_rates, new, self.smoothing
 
     @property
     def smoothing(self) -> np.ndarray:
-        """The share of label smoothing that the scores of each class were trained with, (K,) float64."""
         return np.full(len(self.class_names), self.config.get("config", {}).get("label_smoothing", 0.0))
 
     @property
     def mixed(self) -> list[str]:
-        """What it was trained on that mixed images with shares of their labels, by the options' names."""
         mixing, soft = self.config.get("config", {}).get("mixing", "off"), self.config.get("soft_labels", ())
         return [f"mixing = {mixing}"] * (mixing != "off") + [f"augmented = {tag}" for tag in soft]
 
     @property
     def losses(self) -> set[str]:
-        """The names of the losses that it was trained with."""
         made = self.config.get("config", {})
         return {made.get("loss", "bce"), *(text.partition(":")[0] for text in made.get("extra_losses", ()))}
 
     @property
     def shown_rates(self) -> np.ndarray:
-        """Share of positives among the labels that an epoch showed, with all sampling, (K,) float64."""
         return np.asarray(self.config.get("shown_rates", self.training_rates))
 
     @property
     def training_rates(self) -> np.ndarray:
-        """Share of positives among the training rows whose label is known, (K,) float64."""
         return self.training_counts / np.maximum(self.cache["counts"]["train"]["known"], 1)
 
     @property
     def warnings(self) -> list[str]:
-        """Why the scores of val and test images may look too good: warnings of the run's start and of its cache."""
+        """Warnings of the run's start and of its cache."""
         found = list(self.config.get("warnings", ()))
         if parted := self.cache.get("parted"):
             found.append(
@@ -161,15 +87,10 @@ class Run(WithThresholds):
         return Views(tuple(made.get("score_scales", (1.0,))), made.get("score_views", "one"))
 
     def splits(self) -> list[str]:
-        """The splits whose scores are stored, in the order train, val, test."""
         return [split for split in SPLITS if scores_path(self.directory, split).exists()]
 
     def scores(self, split: str) -> Scores:
-        """The stored scores of a split.
-
-        Raises:
-            InputError: they are missing, damaged, or not of this split, cache and classes.
-        """
+        """Return the stored scores of a split, after checks that they are of this split, cache and classes."""
         path = scores_path(self.directory, split)
         if not path.exists():
             raise InputError(f"{path} does not exist: this run stored no {split} scores")
@@ -205,7 +126,7 @@ class Run(WithThresholds):
             InputError: a file of them is damaged.
         """
         found = [TrainedOn(*np.empty((3, 0), dtype=np.str_))]
-        path = self.home / START
+        path = self.directory / START
         if path.exists():
             found.append(TrainedOn(**read_npz(path, AGAIN, ("ids", "hashes", "groups"))))
         if "train" in self.splits():

@@ -1,8 +1,8 @@
-"""What a run, or several joined, says in thresholds.json, which people may edit by hand."""
+"""The thresholds.json of a run or an ensemble, which people may edit by hand."""
 
 import reprlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,27 +11,28 @@ from common.files import read_json, write_json
 from evaluation.decision import Decision
 from run_folder.layout import THRESHOLDS, digest
 
+if TYPE_CHECKING:
+    from run_folder.run import Run
+
 HIGHEST = 1.000001  # just above 1 means that the class is never predicted
 
 
 class WithThresholds:
-    """A run's side that has thresholds.
+    """The thresholds of a run or an ensemble."""
 
-    Attributes:
-        directory: the folder of thresholds.json.
-        class_names: K names.
-        name: what a report calls the run.
-        members: the runs that thresholds are chosen for, each with its name "run" and a "digest" of what made it.
-    """
+    thresholds_dir: Path  # the folder of thresholds.json
+    class_names: list[str]  # K names
+    name: str  # the name in reports
+    members: "list[Run]"  # the R runs that thresholds are chosen for; a run is its only member
 
-    directory: Path
-    class_names: list[str]
-    name: str
-    members: list[dict[str, str]]
+    @property
+    def run_digests(self) -> list[dict[str, str]]:
+        """For each member its name, "run", and a "digest" of its config."""
+        return [{"run": run.name, "digest": digest(run.config)} for run in self.members]
 
     @property
     def thresholds_path(self) -> Path:
-        return self.directory / THRESHOLDS
+        return self.thresholds_dir / THRESHOLDS
 
     @property
     def has_thresholds(self) -> bool:
@@ -74,6 +75,10 @@ class WithThresholds:
             raise InputError(f"{self.thresholds_path}: at_least_one is {said}; it must be true or false")
         return Decision(thresholds, at_least_one)
 
+    def decision_if_any(self, required: bool) -> Decision | None:
+        """Return `decision`; None if there is no thresholds.json and it is not required."""
+        return self.decision() if required or self.has_thresholds else None
+
     def save_thresholds(
         self, thresholds: np.ndarray, method: str, details: dict[str, Any], at_least_one: bool = False
     ) -> Path:
@@ -82,7 +87,7 @@ class WithThresholds:
         named = dict(zip(self.class_names, map(float, thresholds), strict=True))
         decided = {"thresholds": named, "at_least_one": at_least_one}
         made = {"method": method, **decided, "digest": _decision_digest(decided)}
-        write_json(self.thresholds_path, {**made, "runs": self.members, **details})
+        write_json(self.thresholds_path, {**made, "runs": self.run_digests, **details})
         return self.thresholds_path
 
     @property
@@ -92,7 +97,7 @@ class WithThresholds:
         if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
             return ""
         digests = sorted(str(run.get("digest")) for run in runs)
-        ours = sorted(member["digest"] for member in self.members)
+        ours = sorted(each["digest"] for each in self.run_digests)
         return "" if digests == ours else " + ".join(str(run.get("run")) for run in runs)
 
     @property

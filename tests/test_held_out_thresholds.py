@@ -182,7 +182,7 @@ def test_thresholds_that_a_person_chose_are_not_called_honest(tmp_path, capsys):
         assert "But thresholds.json was edited by hand: if any of these images had a say in that" in text
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     (run / "config.json").write_text(json.dumps({**config, "warnings": ["copies in train"]}), encoding="utf-8")
-    stored["runs"] = run_folder.open_run(run).members  # still of this run
+    stored["runs"] = run_folder.open_run(run).run_digests  # still of this run
     path.write_text(json.dumps(stored), encoding="utf-8")
     judged((run,))
     # What the warnings are announced by stands right before them.

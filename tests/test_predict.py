@@ -91,8 +91,7 @@ def test_every_image_gets_the_models_scores_and_classes(trained, image_dir, tmp_
 
 def test_the_runs_thresholds_are_used(trained, image_dir, tmp_path, capsys):
     run = run_folder.open_run(trained)
-    holder = run_folder.Run(tmp_path / "tuned", run.config)
-    holder.save_thresholds(np.array([0.0, 1.0, 0.5]), "fixed", {})
+    run_folder.Run(tmp_path / "tuned", run.config).save_thresholds(np.array([0.0, 1.0, 0.5]), "fixed", {})
     plain = run_main(trained, image_dir, tmp_path / "plain.csv")
     assert "0.5 (the run has none" in capsys.readouterr().out
     tuned = run_main(trained, image_dir, tmp_path / "tuned.csv", thresholds_dir=tmp_path / "tuned")

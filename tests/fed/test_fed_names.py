@@ -88,8 +88,9 @@ def report(made) -> Reader:
 
 @pytest.fixture(scope="module")
 def predictions() -> Reader:
-    run = SimpleNamespace(name=NAMES[0], class_names=NAMES, tree=None, training_rates=np.full(len(NAMES), 0.3),
-                          config={}, words=list)  # fmt: skip
+    member = SimpleNamespace(training_rates=np.full(len(NAMES), 0.3))
+    run = SimpleNamespace(name=NAMES[0], class_names=NAMES, tree=None, members=[member], columns=[slice(None)],
+                          config={}, messages=list)  # fmt: skip
     seen = prediction_page.Seen(run, Decision(0.5), Preparation(8, "stretch", "rgb"))
     for number, name in enumerate(NAMES):
         seen.add(name, np.eye(len(NAMES))[number], np.zeros((8, 8, 3), np.uint8))

@@ -170,7 +170,7 @@ def test_what_the_cache_lacks_and_where_pictures_come_from_is_said(made_cache, t
     assert gallery.notes_on(both, open_cache(made_cache), 0) == [
         f"The pictures are those of the first run's cache, {made_cache}."
     ]
-    other = SimpleNamespace(cache={"fingerprint": "another"})
+    other = SimpleNamespace(cache={"fingerprint": "another"}, members=[None])
     assert "another one than the run was trained on" in gallery.notes_on(other, open_cache(made_cache), 0)[0]
     both.cache["fingerprint"] = "another"
     assert "another one than the run was trained on" in gallery.notes_on(both, open_cache(made_cache), 0)[1]

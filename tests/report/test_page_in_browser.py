@@ -279,8 +279,9 @@ def test_without_javascript_the_table_and_the_images_are_there(opened, page):
 
 def test_the_page_of_predictions_sorts_filters_and_opens_its_galleries(driver, tmp_path):
     names = ["Nucleoplasm", "<script>alert(1)</script>", "Rare"]
-    run = SimpleNamespace(name="run", class_names=names, tree=None, training_rates=np.array([0.5, 0.3, 0.1]), config={},
-                          words=list)  # fmt: skip
+    member = SimpleNamespace(training_rates=np.array([0.5, 0.3, 0.1]))
+    run = SimpleNamespace(name="run", class_names=names, tree=None, members=[member], columns=[slice(None)],
+                          config={}, messages=list)  # fmt: skip
     seen = prediction_page.Seen(run, Decision(0.5), Preparation(size=8, resize="stretch", channels="rgb"))
     for number, scores in enumerate([[0.9, 0.1, 0.2], [0.7, 0.8, 0.1], [0.2, 0.55, 0.4]]):
         name = EVIL_ID if number == 2 else f"cell {number}"

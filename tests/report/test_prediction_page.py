@@ -20,9 +20,10 @@ PREPARATION = Preparation(size=8, resize="stretch", channels="rgb")
 
 
 def run_of(names: list[str], rates: list[float], tree: Tree | None = None) -> SimpleNamespace:
-    """As much of a run as the page asks for."""
-    return SimpleNamespace(name="run & <co>", class_names=names, tree=tree, training_rates=np.array(rates), config={},
-                           words=list)  # fmt: skip
+    """The part of a run that the page uses."""
+    member = SimpleNamespace(training_rates=np.array(rates))
+    return SimpleNamespace(name="run & <co>", class_names=names, tree=tree, members=[member], columns=[slice(None)],
+                           config={}, messages=list)  # fmt: skip
 
 
 def shown(scores: np.ndarray, decision: Decision, names: list[str] = NAMES, **options) -> prediction_page.Seen:
@@ -156,8 +157,8 @@ def test_where_one_class_is_always_given_all_images_have_one():
 
 
 def test_rates_of_joined_runs_are_those_of_the_first_that_knows_a_class():
-    runs = [run_of(["a", "b"], [0.1, 0.2]), run_of(["b", "c"], [0.3, 0.4])]
-    joined = SimpleNamespace(class_names=["a", "b", "c"], runs=runs, columns=[np.array([0, 1]), np.array([1, 2])])
+    runs = [SimpleNamespace(training_rates=rates) for rates in ([0.1, 0.2], [0.3, 0.4])]
+    joined = SimpleNamespace(class_names=["a", "b", "c"], members=runs, columns=[[0, 1], [1, 2]])
     np.testing.assert_array_equal(prediction_page.training_rates(joined), [0.1, 0.2, 0.4])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import evaluate
 import predict
@@ -15,6 +16,7 @@ import thresholds
 import train
 from common.errors import InputError
 from data.cache.cache import open_cache
+from data.images.image_files import prepare
 from data.images.preparation import Preparation
 from evaluation import evaluation
 from report import charts
@@ -88,7 +90,7 @@ def test_common_classes_are_averaged(tmp_path):
         expected = np.mean(each[:3], axis=0)
         expected[:, 1] = np.mean([scores[:, 1] for scores in each[:3]] + [each[3][:, 0]], axis=0)
         np.testing.assert_allclose(run.scores(split).scores, expected, rtol=1e-6)
-    assert "  test: 15 images, each class scored by 3 to 4 of the runs" in run.words()
+    assert "  test: 15 images, each class scored by 3 to 4 of the runs" in run.messages()
 
 
 @pytest.mark.parametrize("tested", [True, False])
@@ -174,21 +176,21 @@ def test_thresholds_are_those_of_the_runs_that_they_were_chosen_for(tmp_path):
     assert [run["run"] for run in json.loads((joined / "thresholds.json").read_text())["runs"]] == ["one", "two"]
     for run_dirs in ((one,), (two, three), (one, three)):
         with pytest.raises(InputError, match=r"holds the thresholds of one \+ two, not of "):
-            open_runs(run_dirs).elsewhere(joined).thresholds()
+            open_runs(run_dirs).with_directory(joined).thresholds()
     thresholds.main(thresholds.Config(run_dirs=(two,)))
     with pytest.raises(InputError, match=r"holds the thresholds of two, not of one"):
-        open_runs([one]).elsewhere(two).thresholds()
-    assert open_runs([two, one]).elsewhere(joined).thresholds().tolist() == tuned.tolist()
+        open_runs([one]).with_directory(two).thresholds()
+    assert open_runs([two, one]).with_directory(joined).thresholds().tolist() == tuned.tolist()
     with pytest.raises(InputError, match=r"holds the thresholds of one \+ two; give --overwrite"):
         thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
     thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined, overwrite=True))
-    assert not open_runs([two, three]).elsewhere(joined).thresholds_of_others
+    assert not open_runs([two, three]).with_directory(joined).thresholds_of_others
     shutil.rmtree(three)
     again = open_runs([two, make(three, SPLIT, seed=7)])
     with pytest.raises(InputError, match=r"of two \+ three, which were trained again since; run thresholds"):
-        again.elsewhere(joined).thresholds()
+        again.with_directory(joined).thresholds()
     thresholds.main(thresholds.Config(run_dirs=(two, three), output_dir=joined))
-    assert again.elsewhere(joined).thresholds().shape == (3,)
+    assert again.with_directory(joined).thresholds().shape == (3,)
 
 
 def test_many_runs_make_no_endless_name(tmp_path):
@@ -224,30 +226,50 @@ def save_model(directory: Path, size: int, classes: int, bias: float) -> None:
     model.save(directory / run_folder.MODEL)
 
 
-def test_models_predict_together_each_from_its_own_pixels(tmp_path):
-    from PIL import Image
-
-    dirs = [
-        make(tmp_path / "all", SPLIT),
-        make(tmp_path / "part", SPLIT, (2, 0), preparation={**PREPARATION, "size": 8}),
-    ]
-    for directory, size, classes, bias in zip(dirs, (4, 8), (3, 2), (-1.0, 0.5), strict=True):
-        save_model(directory, size, classes, bias)
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3)).astype(np.uint8)
-    larger = pixels.repeat(2, axis=1).repeat(2, axis=2)
-    predictor = Predictor(open_runs(dirs))
-    assert [preparation.size for preparation in predictor.preparations] == [4, 8]
-    means = pixels.astype(np.float64).mean(axis=(1, 2)) / 255
-    one, two = (1 / (1 + np.exp(-(4 * means + bias))) for bias in (-1.0, 0.5))
-    expected = np.stack([(one[:, 0] + two[:, 1]) / 2, one[:, 1], (one[:, 2] + two[:, 0]) / 2], axis=1)
-    np.testing.assert_allclose(predictor.score(list(zip(pixels, larger, strict=True)), 2), expected, atol=1e-5)
+def test_predictions_are_the_joined_scores_of_the_same_images(tmp_path):
+    """Three runs that know different classes, each class by two runs, and one of which prepares other pixels."""
     (tmp_path / "new").mkdir()
-    for number, image in enumerate(larger):
-        Image.fromarray(image).save(tmp_path / "new" / f"{number}.png")
-    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs)))
-    with (dirs[0] / "joined_part" / "predictions.csv").open(newline="", encoding="utf-8") as file:
-        written = [[float(row[name]) for name in NAMES] for row in csv.DictReader(file)]
-    np.testing.assert_allclose(written, expected, atol=1e-2)
+    paths = [tmp_path / "new" / f"r{row}.png" for row in np.flatnonzero(SPLIT == "test")]
+    generator = np.random.default_rng(0)
+    for path in paths:
+        Image.fromarray(generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)).save(path)
+    dirs = []
+    for number, (places, size) in enumerate([((0, 1), 4), ((2, 1), 8), ((0, 2), 4)]):
+        directory = make(tmp_path / f"{number}", SPLIT, places, preparation={**PREPARATION, "size": size})
+        save_model(directory, size, 2, number - 1.0)
+        own = run_folder.open_run(directory)
+        pixels = np.stack([prepare(path, own.checked_preparation()) for path in paths])
+        scores = Predictor(own).score([[image] for image in pixels], 32)
+        means = pixels.astype(np.float64).mean(axis=(1, 2))[:, :2] / 255
+        np.testing.assert_allclose(scores, 1 / (1 + np.exp(1.0 - number - 4 * means)), atol=1e-5)
+        run_folder.write_scores(directory, "test", own.scores("test").ids, scores, own.scores("test").labels)
+        dirs.append(directory)
+    run = open_runs(dirs)
+    joined, predictor = run.scores("test"), Predictor(run)
+    assert [preparation.size for preparation in predictor.preparations] == [4, 8]
+    images = [[prepare(path, preparation) for preparation in predictor.preparations] for path in paths]
+    np.testing.assert_array_equal(predictor.score(images, 32), joined.scores)
+    # In the middle of the scores, so that other scores change predictions.
+    run.save_thresholds(np.sort(joined.scores, axis=0)[6:8].mean(axis=0), "per_class", {})
+    predict.main(predict.Config(image_dir=tmp_path / "new", run_dirs=tuple(dirs), batch_size=2))
+    with (run.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        predicted = {row["Id"]: row for row in csv.DictReader(file)}
+    for name, scores, chosen in zip(joined.ids, joined.scores, joined.scores >= run.thresholds(), strict=True):
+        assert [float(predicted[name][each]) for each in NAMES] == pytest.approx(scores.tolist(), rel=1e-5)
+        assert predicted[name]["Predicted"] == " ".join(map(str, np.flatnonzero(chosen)))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_and_an_ensemble_have_one_interface(tmp_path, count):
+    run = open_runs([make(tmp_path / f"{seed}", SPLIT, places) for seed, places in enumerate([(0, 2), (1, 2)][:count])])
+    assert isinstance(run, run_folder.ScoredRun)
+    assert all(getattr(run, name) is not None for name in run_folder.ScoredRun.__annotations__)
+    assert len(run.members) == count and bool(run.messages()) == (count > 1) and run.test_folds() == []
+    for member, columns in zip(run.members, run.columns, strict=True):
+        assert [run.class_names[column] for column in columns] == member.class_names
+    moved = run.with_directory(tmp_path)
+    assert moved.thresholds_path == tmp_path / "thresholds.json" and run.thresholds_path.parent == run.directory
+    assert moved.scores("val").ids == run.scores("val").ids
 
 
 def test_runs_of_other_channels_do_not_predict_together(tmp_path):
@@ -275,11 +297,6 @@ def test_two_parts_go_through_all_scripts(made_cache, made_set, tmp_path, monkey
     assert run.class_names == cache.class_names and run.has_thresholds
     assert (run.directory / "report" / "index.html").exists()
     stored = run.scores("test")
-    assert stored.ids == [cache.ids[row] for row in cache.rows("test")]
-    for part in (large, small):
-        own = run_folder.open_run(part)
-        places = [cache.class_names.index(name) for name in own.class_names]
-        np.testing.assert_array_equal(own.scores("test").scores, stored.scores[:, places])
     np.testing.assert_array_equal(run.training_counts, cache.meta["counts"]["train"]["positives"])
     predict.main(predict.Config(run_dirs=(large, small), image_dir=made_set / "images"))
     with (run.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
@@ -298,15 +315,15 @@ def hashed(directory: Path, hashes) -> None:
 
 def test_images_that_have_other_bytes_in_two_runs_are_named(tmp_path):
     one, other = (make(tmp_path / name, SPLIT, seed=seed) for seed, name in enumerate(("one", "other")))
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())  # of which it is not known
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())  # of which it is not known
     hashed(one, lambda ids: ids)
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())
     hashed(other, lambda ids: ids)
-    assert "other bytes" not in "\n".join(open_runs((one, other)).words())
+    assert "other bytes" not in "\n".join(open_runs((one, other)).messages())
     hashed(other, lambda ids: ["another" if name in ("r3", "r50") else name for name in ids])
     joined = open_runs((one, other))
     said = f"Warning: 2 images have other bytes in {other} than in the runs before it (r3, r50)"
-    assert joined.words()[-1].startswith(said)
+    assert joined.messages()[-1].startswith(said)
     assert joined.scores("val").hashes.tolist() == joined.scores("val").ids
 
 

@@ -99,7 +99,7 @@ class File(WithThresholds):
     """thresholds.json alone."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.class_names, self.name, self.members = directory, ["a", "b"], "run", []
+        self.thresholds_dir, self.class_names, self.name, self.members = directory, ["a", "b"], "run", []
 
 
 @quick
