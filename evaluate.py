@@ -111,18 +111,18 @@ def show_summary(run: "ScoredRun", figures: dict) -> None:
     """Print a row a split, each figure at 0.5 and, beside it, at the tuned thresholds."""
     from report import tables
     from report.formatting import number
+    from report.level_tables import SUMMARY
 
     choices = list(next(iter(figures.values())))
-    names = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset\naccuracy"}
     tables.show(
         run.place,
-        ["split", "images", "mAP", *(f"{name}\n{choice}" for name in names.values() for choice in choices)],
+        ["split", "images", "mAP", *(f"{name}\n{choice}" for name in SUMMARY.values() for choice in choices)],
         [
             [
                 split,
                 f"{found['0.5']['rows']:,}",
                 number(found["0.5"]["mAP"]),
-                *(number(found[choice][key]) for key in names for choice in choices),
+                *(number(found[choice][key]) for key in SUMMARY for choice in choices),
             ]
             for split, found in figures.items()
         ],

@@ -16,7 +16,6 @@ from header import Bounds, Fraction, NonNegativeInt, PositiveFloat, Seed
 if TYPE_CHECKING:
     import numpy as np
 
-    from evaluation.decision import Decision
     from run_folder import ScoredRun, Scores
     from thresholding.held_out import Honest
 
@@ -52,7 +51,7 @@ class Config:
 
 def main(config: Config) -> None:
     from common.errors import InputError
-    from evaluation import metrics
+    from evaluation import levels, metrics
     from evaluation.decision import Decision
     from report import threshold_curves, threshold_words
     from run_folder import ensemble
@@ -78,8 +77,10 @@ def main(config: Config) -> None:
     except ValueError as error:
         raise InputError(f"{run.place}, validation scores: {error}; train the run again") from None
 
-    figures = in_sample(run, scored, decision)
-    threshold_words.show_classes(config, run, scored, decision, honest, options)
+    choices = {"at_0.5": 0.5, "tuned": decision}
+    nodes = levels.evaluated_nodes(run.tree, scored.labels, scored.scores, choices)
+    figures = nodes.columns(slice(classes_of(run))).summary()
+    threshold_words.show_classes(config, run, nodes, decision.thresholds, honest, options)
     threshold_words.show_figures(config, figures, honest, tested, options)
     threshold_words.name_classes(config, run.class_names, positives)
     if run.tree:
@@ -246,14 +247,6 @@ def predictor(config: Config, run: "ScoredRun") -> Any:
 def classes_of(run: "ScoredRun") -> int:
     """K, without the nodes of a tree above the classes."""
     return run.tree.classes if run.tree else len(run.class_names)
-
-
-def in_sample(run: "ScoredRun", scored: "Scores", decision: "Decision") -> dict[str, Any]:
-    """`metrics.summary` of the classes on the rows that chose the thresholds, at 0.5 and at these."""
-    from evaluation import levels
-
-    choices = {"at_0.5": 0.5, "tuned": decision}
-    return {name: levels.class_summary(run.tree, scored.labels, scored.scores, cuts) for name, cuts in choices.items()}
 
 
 def kept(honest: "Honest | None", run: "ScoredRun") -> dict[str, Any] | None:

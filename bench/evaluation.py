@@ -111,9 +111,9 @@ def ours(labels, scores):
     """Seconds a draw."""
     import time
 
-    from evaluation import bootstrap
+    from evaluation import bootstrap, counts
 
-    judged = [bootstrap.Predicted(labels, scores >= 0.5), bootstrap.Ranked(labels, scores)]
+    judged = [bootstrap.Predicted(counts.outcomes(labels, scores >= 0.5)), bootstrap.Ranked(labels, scores)]
     start = time.perf_counter()
     bootstrap.resampled(judged, len(labels), bootstrap.MOST_AT_ONCE, 0)
     return (time.perf_counter() - start) / bootstrap.MOST_AT_ONCE

@@ -36,7 +36,8 @@ def main(config: Config) -> None:
         held, estimates = np.zeros(3), []
         for seed in range(config.repetitions):
             labels = (random.random((images, 29)) < rates).astype(np.uint8)
-            rows = counts.of_images(labels, random.random((images, 29)) < np.where(labels, hit, alarm))
+            predictions = random.random((images, 29)) < np.where(labels, hit, alarm)
+            rows = counts.outcomes(labels, predictions).by_image()
             estimates.append(counts.figures(counts.split(rows.sum(axis=0)))["macro_f1"])
             sums = [counts.split(weights.T @ rows) for weights in bootstrap.drawn(images, config.draws, seed)]
             zeros = [counts.figures(each)["macro_f1"] for each in sums]

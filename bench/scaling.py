@@ -56,11 +56,11 @@ def questions(labels: Any, scores: Any, config: Config) -> dict[str, Callable[[]
 
     from data.augmentation.balance import plan_copies
     from data.splits.splits import draw_folds, draw_split, units
-    from evaluation.figures import Part, figures, intervals
+    from evaluation.figures import EvaluatedSplit, intervals
     from thresholding.methods import fit
 
     rates = (labels == 1).mean(axis=0)
-    part = Part(labels, scores, {"0.5": scores >= 0.5}, None)
+    part = EvaluatedSplit(labels, scores, {"0.5": scores >= 0.5})
     # Ten images a group, as wells and patients give them.
     groups = [f"group{row // 10}" for row in range(len(labels))]
     thirds = {"large": list(range(config.classes))}
@@ -70,7 +70,7 @@ def questions(labels: Any, scores: Any, config: Config) -> dict[str, Callable[[]
         "split over groups": lambda: draw_split(labels, units(len(labels), groups, None), 0.15, 0.15, config.seed),
         "folds of single images": lambda: draw_folds(labels, np.arange(len(labels)), 5, config.seed),
         "balance plan": lambda: plan_copies(labels, 9, 0),
-        "evaluation, figures": lambda: figures(part),
+        "evaluation, figures": lambda: EvaluatedSplit(labels, scores, part.predictions).figures(),
         f"evaluation, {config.draws} draws": lambda: intervals(part, thirds, config.draws, config.seed),
     }
 

@@ -51,7 +51,7 @@ def simulated(positives: int, config: Config) -> dict[str, float]:
     """
     import numpy as np
 
-    from evaluation import metrics
+    from evaluation import counts, metrics
     from thresholding import held_out, methods
 
     rng = np.random.default_rng((config.seed, positives))
@@ -69,8 +69,7 @@ def simulated(positives: int, config: Config) -> dict[str, float]:
         if name == "rate_match":
             row["error"] = float(reached.std() / np.sqrt(config.draws))
         if name == "per_class":
-            counts = metrics.confusion(labels, metrics.predict(scores, chosen))
-            row["reports"] = float(metrics.precision_recall_f1(counts)[2].mean())
+            row["reports"] = float(counts.outcomes(labels, metrics.predict(scores, chosen)).sums().f1.mean())
         if name in ("per_class", "shrink"):
             judged = held_out.cross_fitted(
                 labels,

@@ -92,9 +92,9 @@ def by_curve(labels: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
 
 def reached(labels: "np.ndarray", scores: "np.ndarray", thresholds: "np.ndarray") -> "np.ndarray":
     """The F1 of each class (K,) at its threshold."""
-    from evaluation import metrics
+    from evaluation import counts, metrics
 
-    return metrics.precision_recall_f1(metrics.confusion(labels, metrics.predict(scores, thresholds)))[2]
+    return counts.outcomes(labels, metrics.predict(scores, thresholds)).sums().f1
 
 
 def variants(labels: "np.ndarray") -> list[tuple[str, dict[str, Any]]]:

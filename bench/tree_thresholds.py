@@ -57,6 +57,7 @@ def leafy_tree(path: Path) -> "Tree":
 def true_f1(tree: "Tree", rows: int, rng: "np.random.Generator") -> dict[str, dict[str, tuple[float, float]]]:
     """Method → rule → macro-F1 of the classes and of the nodes above them, on rows that were not tuned on."""
     from evaluation import metrics
+    from evaluation.counts import outcomes
     from thresholds import fit
 
     labels, scores = made(tree, rows, rng)
@@ -66,7 +67,7 @@ def true_f1(tree: "Tree", rows: int, rng: "np.random.Generator") -> dict[str, di
         found[method] = {}
         for rule, cuts in rules(tree, fit(labels, scores, method, **options)).items():
             predicted = tree.closed(metrics.predict(new_scores, cuts))
-            f1 = metrics.precision_recall_f1(metrics.confusion(new_labels, predicted))[2]
+            f1 = outcomes(new_labels, predicted).sums().f1
             found[method][rule] = (float(f1[: tree.classes].mean()), float(f1[tree.classes :].mean()))
     return found
 

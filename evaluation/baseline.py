@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from evaluation import counts, metrics
 
 
@@ -24,7 +25,7 @@ def own_rates(labels: np.ndarray, rates: np.ndarray) -> dict[str, float]:
         The names of `counts.figures`, and "mAP", "AUC", "ECE" and "class_ECE".
     """
     labels, rates = np.asarray(labels), np.asarray(rates, dtype=np.float64)
-    positive, known = labels == 1, labels != metrics.UNKNOWN
+    positive, known = labels == 1, labels != UNKNOWN
     share, true = known.sum(axis=0), positive.sum(axis=0)
     chance = np.where(positive, rates, 1 - rates)
     judged = known.any(axis=1)

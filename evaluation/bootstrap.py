@@ -30,20 +30,16 @@ class Predicted:
     """Figures of thresholded predictions, from counts: `counts.drawn_figures`."""
 
     def __init__(
-        self,
-        labels: np.ndarray,
-        predictions: np.ndarray,
-        units: np.ndarray | None = None,
-        parts: dict[str, np.ndarray] | None = None,
+        self, outcomes: counts.Outcomes, units: np.ndarray | None = None, parts: dict[str, np.ndarray] | None = None
     ) -> None:
         """Count.
 
         Args:
-            labels: (N, K) uint8, 255 for unknown. predictions: (N, K) bool.
+            outcomes: of the predictions of N images.
             units: (N,) int64 from 0 to U − 1, the unit of each image; None: each image is its own.
             parts: name → places of some classes, whose F1 is a figure of that name as well.
         """
-        self._rows = counts.of_images(labels, predictions)
+        self._rows = outcomes.by_image()
         if units is not None:
             self._rows = summed(self._rows, units)
         self._present = counts.split(self._rows.sum(axis=0)).positives > 0
@@ -59,7 +55,7 @@ class Ranked:
     """Figures of scores: "mAP" over the classes that have a positive in the draw, "AUC" over those that have both."""
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray, units: np.ndarray | None = None) -> None:
-        """Sort; the arguments are those of `Predicted`, with scores (N, K)."""
+        """Sort labels (N, K) uint8, 255 for unknown, by scores (N, K); `units` as for `Predicted`."""
         self._rankings = [Ranking(*column, units) for column in zip(labels.T, scores.T, strict=True)]
 
     def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:

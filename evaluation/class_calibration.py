@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evaluation.metrics import UNKNOWN
+from common.labels import UNKNOWN
 
 Z = 1.959964  # of the normal distribution: 95 % lie within ± Z
 
@@ -43,6 +43,11 @@ def by_class(labels: np.ndarray, scores: np.ndarray, units: np.ndarray | None = 
             "low": mean / ((centre + half) / (1 + Z**2 / size)),
             "high": np.where(mean > 0, mean / lowest, np.where(count > 0, 0.0, np.nan)),
         }
+
+
+def off(by_class: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return in which classes scores are too high and in which too low, (K,) bool each."""
+    return by_class["low"] > 1, by_class["high"] < 1
 
 
 def _design_effect(positive: np.ndarray, known: np.ndarray, share: np.ndarray, units: np.ndarray) -> np.ndarray:

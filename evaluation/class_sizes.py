@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 SIZES = ("large", "medium", "small")
+FEW_IN_DRAWS = 5  # images of a class up to which draws miss it now and then: 1 in 150 if it has 5, 1 in 3 if it has 1
+FEW_TO_TUNE = 10  # positives; with fewer, a tuned threshold is a guess
 
 
 def thirds(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -5,17 +5,65 @@ how they are divided into batches. Labels (N, K) uint8 with 255 for unknown, whi
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.metrics import UNKNOWN
+from common.labels import UNKNOWN
 
-BY_IMAGE = 5  # columns behind those of the classes, see `of_images`
+BY_IMAGE = 5  # columns after those of the classes, see `Outcomes.by_image`
+
+
+class Outcomes(NamedTuple):
+    """Predictions compared with labels, (N, K) bool each. An unknown label is in none of the first three."""
+
+    true_positives: np.ndarray
+    false_positives: np.ndarray
+    false_negatives: np.ndarray
+    known: np.ndarray
+
+    def columns(self, columns: np.ndarray | slice) -> "Outcomes":
+        """Return the outcomes of some classes."""
+        return Outcomes(*(each[:, columns] for each in self))
+
+    def confusion(self) -> dict[str, np.ndarray]:
+        """Return the counts "TP", "FP", "FN" and "TN" of each class over its known labels, (K,) int64 each."""
+        hits, alarms, misses, known = (np.count_nonzero(each, axis=0) for each in self)
+        return {"TP": hits, "FP": alarms, "FN": misses, "TN": known - hits - alarms - misses}
+
+    def by_image(self) -> np.ndarray:
+        """Return what each image adds to the counts, (N, 3K + 5) float64, for sums that `split` takes apart."""
+        return np.concatenate([*self[:3], self._whole_images()], axis=1, dtype=np.float64)
+
+    def sums(self) -> "Sums":
+        """Return what all images add up to."""
+        by_class = (np.count_nonzero(each, axis=0).astype(np.float64) for each in self[:3])
+        return Sums(*by_class, *self._whole_images().sum(axis=0, dtype=np.float64))
+
+    def _whole_images(self) -> np.ndarray:
+        """The columns of `by_image` that no class has alone, (N, 5) float64."""
+        hits, alarms, misses, known = (np.count_nonzero(each, axis=1) for each in self)
+        wrong = alarms + misses
+        columns = (known > 0, (known > 0) & (wrong == 0), ratio(2 * hits, 2 * hits + wrong), known, wrong)
+        return np.stack(columns, axis=1)
+
+
+def outcomes(labels: np.ndarray, predictions: np.ndarray) -> Outcomes:
+    """Compare predictions with labels.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions, dtype=bool)
+    if labels.ndim != 2 or labels.shape != predictions.shape:
+        raise ValueError(f"labels {labels.shape} and predictions {predictions.shape} must have one shape (N, K)")
+    positive = labels == 1
+    return Outcomes(positive & predictions, (labels == 0) & predictions, positive & ~predictions, labels != UNKNOWN)
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What some images add up to, each an array (...) or (..., K) float64; see `of_images`.
+    """What some images add up to, each an array (...) or (..., K) float64; see `Outcomes.by_image`.
 
     Attributes:
         true_positives, false_positives, false_negatives: (..., K).
@@ -40,30 +88,11 @@ class Sums:
     @property
     def f1(self) -> np.ndarray:
         """F1 a class, (..., K), 0/0 counted 0."""
-        twice = 2 * self.true_positives
-        return ratio(twice, twice + self.false_positives + self.false_negatives)
-
-
-def of_images(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """What each image adds to the counts, (N, 3K + 5) float64, for sums that `split` takes apart.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    labels, predictions = np.asarray(labels), np.asarray(predictions, dtype=bool)
-    if labels.ndim != 2 or labels.shape != predictions.shape:
-        raise ValueError(f"labels {labels.shape} and predictions {predictions.shape} must have one shape (N, K)")
-    positive, known = labels == 1, labels != UNKNOWN
-    hits, alarms, misses = positive & predictions, known & ~positive & predictions, positive & ~predictions
-    faults = alarms.sum(axis=1) + misses.sum(axis=1)
-    twice = 2 * hits.sum(axis=1)
-    judged = known.any(axis=1)
-    by_image = (judged, judged & (faults == 0), ratio(twice, twice + faults), known.sum(axis=1), faults)
-    return np.concatenate([hits, alarms, misses, np.stack(by_image, axis=1)], axis=1, dtype=np.float64)
+        return f1(self.true_positives, self.false_positives, self.false_negatives)
 
 
 def split(sums: np.ndarray) -> Sums:
-    """Sums over images of the columns of `of_images`, (..., 3K + 5), taken apart."""
+    """Sums over images of the columns of `Outcomes.by_image`, (..., 3K + 5), taken apart."""
     classes = (sums.shape[-1] - BY_IMAGE) // 3
     by_class = (sums[..., place * classes : (place + 1) * classes] for place in range(3))
     return Sums(*by_class, *np.moveaxis(sums[..., 3 * classes :], -1, 0))
@@ -103,6 +132,11 @@ def present_f1(sums: Sums, columns: np.ndarray | slice = slice(None)) -> np.ndar
     return ratio((sums.f1[..., columns] * present).sum(axis=-1), present.sum(axis=-1), np.nan)
 
 
+def f1(true_positives: np.ndarray, false_positives: np.ndarray, false_negatives: np.ndarray) -> np.ndarray:
+    """Return F1 = 2TP / (2TP + FP + FN) in float64, 0/0 counted 0."""
+    return ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives)
+
+
 def ratio(above: np.ndarray, below: np.ndarray, empty: float = 0.0) -> np.ndarray:
     """above / below in float64, and `empty` where `below` is 0."""
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
@@ -114,7 +148,7 @@ def _whole(sums: Sums) -> dict[str, np.ndarray]:
         each.sum(axis=-1) for each in (sums.true_positives, sums.false_positives, sums.false_negatives)
     )
     return {
-        "micro_f1": ratio(2 * hits, 2 * hits + alarms + misses),
+        "micro_f1": f1(hits, alarms, misses),
         "weighted_f1": ratio((sums.f1 * sums.positives).sum(axis=-1), sums.positives.sum(axis=-1)),
         "samples_f1": ratio(sums.image_f1, sums.judged, np.nan),
         "subset_accuracy": ratio(sums.right, sums.judged, np.nan),

@@ -33,7 +33,7 @@ class Decision:
         if self.at_least_one:
             classes = scores.shape[1] if tree is None else tree.classes
             cuts = np.broadcast_to(np.asarray(self.thresholds, dtype=np.float64), (scores.shape[1],))[:classes]
-            possible = np.flatnonzero(cuts <= 1)
+            possible = np.flatnonzero(~never_predicted(cuts))
             empty = np.flatnonzero(~found[:, :classes].any(axis=1))
             if len(possible):
                 found[empty, possible[np.argmax(scores[np.ix_(empty, possible)], axis=1)]] = True
@@ -42,6 +42,11 @@ class Decision:
     def words(self) -> list[str]:
         """What there is to say of it beside its thresholds, in lines."""
         return ["Where no class passes its threshold, the most probable one is predicted."] if self.at_least_one else []
+
+
+def never_predicted(thresholds: np.ndarray | float) -> np.ndarray:
+    """Return for each threshold whether it is above 1, so that no score reaches it."""
+    return np.asarray(thresholds) > 1
 
 
 def decided(cuts: Any) -> Decision:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
-from evaluation import figures as evaluated
+from common.labels import UNKNOWN
+from data.labels.label_forms import SPLITS
 from evaluation import levels
-from evaluation.figures import Part
+from evaluation.decision import decided
+from evaluation.figures import EvaluatedSplit, context
 
 if TYPE_CHECKING:
     from run_folder import ScoredRun, Scores
 
-JUDGED_FIRST = ("test", "val", "train")
 ClassRows = dict[str, list[dict[str, Any]]]
 Choices = dict[str, Any]  # choice → a threshold or a `decision.Decision`
 
@@ -25,11 +26,11 @@ class Evaluation:
         run: the run or ensemble.
         thresholds_run: the same with the folder whose thresholds are used.
         split: the one that is judged.
-        scored: split → its scores. parts: split → what is judged of them.
-        figures: split → choice → `metrics.summary` and `figures.figures`.
+        scored: split → its `run_folder.Scores`. parts: split → what is judged of them.
+        figures: split → choice → `EvaluatedSplit.figures`.
         classes: split → choice → the rows of `metrics.per_class` with "training_images", the largest class first.
         by_level: split → choice → `levels.level_figures`; nothing without a tree.
-        more: `figures.judged`, of the judged split.
+        more: `figures.context`, of the judged split.
         comparisons: `comparison.compare`.
         tuned_on: images of the judged split that also chose the thresholds, as val images of other joined runs.
     """
@@ -38,8 +39,8 @@ class Evaluation:
     thresholds_run: "ScoredRun"
     choices: Choices
     split: str
-    scored: "dict[str, Scores]"
-    parts: dict[str, Part]
+    scored: dict[str, "Scores"]
+    parts: dict[str, EvaluatedSplit]
     figures: dict[str, dict[str, dict[str, float]]]
     classes: dict[str, ClassRows]
     by_level: dict[str, dict[str, list[dict[str, Any]]]]
@@ -48,7 +49,7 @@ class Evaluation:
     tuned_on: int
 
     @property
-    def part(self) -> Part:
+    def part(self) -> EvaluatedSplit:
         """What is judged of the judged split."""
         return self.parts[self.split]
 
@@ -82,14 +83,13 @@ def evaluate(
     Raises:
         InputError: no scores of known labels are stored, or a score is nan.
     """
-    scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels <= 1).any()}
+    scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels != UNKNOWN).any()}
     if not scored:
         raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
-    judged = next(split for split in JUDGED_FIRST if split in scored)
+    judged = next(split for split in reversed(SPLITS) if split in scored)
     tuned_on = tuned_on_judged(thresholds_run, judged, choices)
-    parts, figures, classes = computed(run, scored, choices)
-    more = evaluated.judged(run, parts, classes, judged, draws, seed)
-    by_level = level_figures(run, scored, choices) if run.tree else {}
+    parts, figures, classes, by_level = computed(run, scored, choices)
+    more = context(run, parts, classes, judged, draws, seed)
     made = parts, figures, classes, by_level, more, list(comparisons)
     return Evaluation(run, thresholds_run, choices, judged, scored, *made, tuned_on)
 
@@ -106,40 +106,28 @@ def tuned_on_judged(run: "ScoredRun", judged: str, choices: dict[str, Any]) -> i
     return sum(name in seen or digest in seen for name, digest in zip(tested.ids, hashes, strict=True))
 
 
-def computed(run: "ScoredRun", scored: "dict[str, Scores]", choices: dict[str, Any]) -> tuple[dict, dict, dict]:
-    """`parts`, `figures` and `classes` of an `Evaluation`.
+def computed(run: "ScoredRun", scored: dict[str, "Scores"], choices: dict[str, Any]) -> tuple[dict, dict, dict, dict]:
+    """`parts`, `figures`, `classes` and `by_level` of an `Evaluation`.
 
     Raises:
         InputError: a score is nan.
     """
-    parts = {split: evaluated.part_of(run, stored, choices) for split, stored in scored.items()}
-    figures: dict = {}
-    classes: dict = {}
+    parts, figures, classes, by_level = {}, {}, {}, {}
     training = run.training_counts
+    thresholds = {name: decided(cuts).thresholds for name, cuts in choices.items()}
     for split, stored in scored.items():
-        given = (run.tree, stored.labels, stored.scores)
+        nodes = levels.evaluated_nodes(run.tree, stored.labels, stored.scores, choices, stored.groups)
         try:
-            found = evaluated.figures(parts[split])
-            figures[split] = {
-                name: {**levels.class_summary(*given, cuts), **found[name]} for name, cuts in choices.items()
-            }
-            rows = {name: levels.class_rows(*given, cuts, run.class_names) for name, cuts in choices.items()}
+            rows = nodes.rows(thresholds, run.class_names)
+            parts[split] = nodes.columns(slice(run.tree.classes)) if run.tree else nodes
+            figures[split] = parts[split].figures()
         except ValueError as error:
             raise InputError(f"{run.place}, {split} scores: {error}; train the run again") from None
-        order = sorted(range(len(rows["0.5"])), key=lambda index: -int(training[index]))
+        if run.tree:
+            by_level[split] = levels.level_figures(run.tree, nodes, rows)
+        order = sorted(range(parts[split].labels.shape[1]), key=lambda index: -int(training[index]))
         classes[split] = {
             name: [{"training_images": int(training[index]), **found[index]} for index in order]
             for name, found in rows.items()
         }
-    return parts, figures, classes
-
-
-def level_figures(run: "ScoredRun", scored: "dict[str, Scores]", choices: dict[str, Any]) -> dict[str, dict[str, list]]:
-    """Split → choice of thresholds → `evaluation.levels.level_figures`."""
-    return {
-        split: {
-            name: levels.level_figures(run.tree, stored.labels, stored.scores, cuts, run.class_names)
-            for name, cuts in choices.items()
-        }
-        for split, stored in scored.items()
-    }
+    return parts, figures, classes, by_level

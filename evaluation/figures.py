@@ -1,35 +1,42 @@
 """All figures of a run with what is needed to read them: 95 % intervals, and what the classes' own rates would give."""
 
-import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation import baseline, bootstrap, class_calibration, class_sizes, counts, levels, metrics, ranking
+from evaluation import baseline, bootstrap, class_calibration, class_sizes, counts, metrics, ranking
+
+if TYPE_CHECKING:
+    from run_folder import Run
 
 SIZE = "f1_{}"  # of the classes of a size, among the figures that have intervals
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """The K classes of a split: labels and scores (N, K), predictions (N, K) bool by choice, and its images' groups."""
+@dataclass(frozen=True)
+class EvaluatedSplit:
+    """The K classes of a split, and what follows from them, computed once.
+
+    Attributes:
+        labels, scores: (N, K).
+        predictions: choice of thresholds → (N, K) bool.
+        groups: (N,) names, the group of each image; or None.
+    """
 
     labels: np.ndarray
     scores: np.ndarray
     predictions: dict[str, np.ndarray]
-    groups: np.ndarray | None
+    groups: np.ndarray | None = None
 
-    def rows(self, places: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> "Part":
-        """Some of its images and classes, in this order."""
-        where = np.ix_(places, columns)
-        return Part(
-            self.labels[where],
-            self.scores[where],
-            {choice: chosen[where] for choice, chosen in self.predictions.items()},
-            None if self.groups is None else self.groups[places],
-        )
+    def columns(self, columns: np.ndarray | slice) -> "EvaluatedSplit":
+        """Return some of its classes, in this order, with what was computed of each."""
+        chosen = {choice: predicted[:, columns] for choice, predicted in self.predictions.items()}
+        part = EvaluatedSplit(self.labels[:, columns], self.scores[:, columns], chosen, self.groups)
+        outcomes = {choice: each.columns(columns) for choice, each in self.outcomes.items()}
+        vars(part).update(outcomes=outcomes, average_precision=self.average_precision[columns])
+        return part
 
     @property
     def units(self) -> np.ndarray | None:
@@ -40,45 +47,55 @@ class Part:
         return units if units.max(initial=-1) + 1 < len(units) else None
 
     @functools.cached_property
+    def outcomes(self) -> dict[str, counts.Outcomes]:
+        """Choice → true and false positives and false negatives."""
+        return {choice: counts.outcomes(self.labels, predicted) for choice, predicted in self.predictions.items()}
+
+    @functools.cached_property
+    def sums(self) -> dict[str, counts.Sums]:
+        """Choice → what the outcomes add up to."""
+        return {choice: outcomes.sums() for choice, outcomes in self.outcomes.items()}
+
+    @functools.cached_property
+    def average_precision(self) -> np.ndarray:
+        """`metrics.average_precision` of its scores, (K,)."""
+        return metrics.average_precision(self.labels, self.scores)
+
+    @functools.cached_property
     def calibration(self) -> dict[str, Any]:
         """`metrics.calibration` of its scores, and "by_class", `class_calibration.by_class`."""
         found = metrics.calibration(self.labels, self.scores)
         return {**found, "by_class": class_calibration.by_class(self.labels, self.scores, self.units)}
 
+    def summary(self) -> dict[str, dict[str, float | int]]:
+        """Return choice → `metrics.summary_of`."""
+        return {choice: metrics.summary_of(sums, self.average_precision) for choice, sums in self.sums.items()}
 
-def part_of(run: Any, stored: Any, choices: dict[str, Any]) -> Part:
-    """What is judged of a run's stored scores: of a run over a tree, its classes alone."""
-    classes = run.tree.classes if run.tree else stored.labels.shape[1]
-    predictions = {name: levels.predictions(run.tree, stored.scores, cuts) for name, cuts in choices.items()}
-    return Part(
-        stored.labels[:, :classes],
-        stored.scores[:, :classes],
-        {name: chosen[:, :classes] for name, chosen in predictions.items()},
-        stored.groups,
-    )
+    def figures(self) -> dict[str, dict[str, float | int]]:
+        """Return choice → `summary` and all other figures; those that need no thresholds are the same in each.
 
+        Raises:
+            ValueError: a score of a known label is not a probability.
+        """
+        common = {
+            "AUC": metrics.mean_known(ranking.area_under_roc(self.labels, self.scores)),
+            "ECE": self.calibration["ECE"],
+            "class_ECE": metrics.mean_known(self.calibration["class_ECE"]),
+        }
+        return {
+            choice: {**found, **{name: float(value) for name, value in counts.figures(sums).items()}, **common}
+            for (choice, found), sums in zip(self.summary().items(), self.sums.values(), strict=True)
+        }
 
-def figures(part: Part) -> dict[str, dict[str, float]]:
-    """Choice → the figures of `NAMES`; mAP, AUC and both ECE, which need no thresholds, are the same in each.
-
-    Raises:
-        ValueError: a score of a known label is not a probability.
-    """
-    areas = ranking.area_under_roc(part.labels, part.scores)
-    common = {
-        "mAP": metrics.mean_average_precision(part.labels, part.scores),
-        "AUC": float(np.mean(areas[~np.isnan(areas)])) if not np.isnan(areas).all() else float("nan"),
-        "ECE": part.calibration["ECE"],
-        "class_ECE": metrics.mean_known(part.calibration["class_ECE"]),
-    }
-    found = {}
-    for choice, chosen in part.predictions.items():
-        sums = counts.split(counts.of_images(part.labels, chosen).sum(axis=0))
-        found[choice] = {**{name: float(value) for name, value in counts.figures(sums).items()}, **common}
-    return found
+    def rows(self, thresholds: dict[str, np.ndarray | float], names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return choice → the rows of `metrics.per_class`; `thresholds` are those of each choice."""
+        return {
+            choice: metrics.per_class(outcomes.confusion(), self.average_precision, thresholds[choice], names)
+            for choice, outcomes in self.outcomes.items()
+        }
 
 
-def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) -> dict[str, dict[str, Any]]:
+def intervals(part: EvaluatedSplit, sizes: dict[str, list[int]], draws: int, seed: int) -> dict[str, dict[str, Any]]:
     """95 % bootstrap intervals of all figures but both ECE, whose draws would lie above it.
 
     Args:
@@ -95,7 +112,7 @@ def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) ->
     found: dict[str, dict[str, Any]] = {}
     drawn_by = {"images": None, **({} if part.units is None else {"groups": part.units})}
     for kind, units in drawn_by.items() if draws and len(part.labels) else ():
-        judged = [bootstrap.Predicted(part.labels, chosen, units, parts) for chosen in part.predictions.values()]
+        judged = [bootstrap.Predicted(outcomes, units, parts) for outcomes in part.outcomes.values()]
         judged.append(bootstrap.Ranked(part.labels, part.scores, units))
         count = len(part.labels) if units is None else int(units.max()) + 1
         *by_choice, common = bootstrap.resampled(judged, count, draws, seed)
@@ -106,10 +123,10 @@ def intervals(part: Part, sizes: dict[str, list[int]], draws: int, seed: int) ->
     return found
 
 
-def judged(
-    run: Any, parts: dict[str, Part], classes: dict[str, Any], split: str, draws: int, seed: int
+def context(
+    run: "Run", parts: dict[str, EvaluatedSplit], classes: dict[str, Any], split: str, draws: int, seed: int
 ) -> dict[str, Any]:
-    """All that is said of the judged split beside its figures.
+    """Return what the figures of the judged split are to be read with.
 
     Args:
         run: a `run_folder.Run`.

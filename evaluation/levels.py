@@ -1,65 +1,48 @@
-"""Figures of a run over a tree of labels: of the cache's own classes, which other runs are compared by, and by level.
+"""Predictions over a tree of labels, and its figures level by level.
 
 All that stands above a predicted node is predicted too, whatever its own threshold. `tree` is a
-`data.labels.hierarchy.Tree` of M nodes, the first K of which are the classes; labels and scores are (N, M); cuts are a
-`decision.Decision`, or its thresholds alone, (M,) or one number. Without a tree, all M are classes.
+`data.labels.hierarchy.Tree` of M nodes, the first K of which are the classes; without a tree, all M are classes.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation import metrics
 from evaluation.decision import Decision, decided
+from evaluation.figures import EvaluatedSplit
 
-Cuts = Decision | np.ndarray | float
+if TYPE_CHECKING:
+    from data.labels.hierarchy import Tree
 
 
-def predictions(tree: Any, scores: np.ndarray, cuts: Cuts) -> np.ndarray:
-    """(N, M) bool."""
+def predictions(tree: "Tree | None", scores: np.ndarray, cuts: Decision | np.ndarray | float) -> np.ndarray:
+    """(N, M) bool; cuts are a decision, or its thresholds alone, (M,) or one number."""
     return decided(cuts).predictions(scores, tree)
 
 
-def class_summary(tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts) -> dict[str, Any]:
-    """`metrics.summary` of the K classes."""
-    return _summary(np.arange(_classes(tree, labels)), tree, labels, scores, cuts)
-
-
-def class_rows(tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts, names: list[str]) -> list[dict[str, Any]]:
-    """The rows of `metrics.per_class` of the K classes; `names` are those of all M nodes."""
-    return _rows(np.arange(_classes(tree, labels)), tree, labels, scores, cuts, names)
+def evaluated_nodes(
+    tree: "Tree | None", labels: np.ndarray, scores: np.ndarray, choices: dict[str, Any], groups: Any = None
+) -> EvaluatedSplit:
+    """All M nodes of labels and scores (N, M); `choices` are the names of cuts, see `predictions`."""
+    chosen = {name: predictions(tree, scores, cuts) for name, cuts in choices.items()}
+    return EvaluatedSplit(labels, scores, chosen, groups)
 
 
 def level_figures(
-    tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Cuts, names: list[str]
-) -> list[dict[str, Any]]:
+    tree: "Tree", nodes: EvaluatedSplit, rows: dict[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
     """The tree level by level, the tops first.
 
+    Args:
+        nodes: of the tree. rows: choice → the rows of `metrics.per_class` of these nodes.
+
     Returns:
-        For each level "level", "nodes" (how many), all of `metrics.summary` over its nodes, and "rows", those of
-        `metrics.per_class`.
+        Choice → for each level "level", "nodes" (how many), all of `metrics.summary_of` its nodes, and their "rows".
     """
-    found = []
+    found: dict[str, list[dict[str, Any]]] = {choice: [] for choice in rows}
     for level in range(1, tree.depth + 1):
         places = np.flatnonzero(tree.levels == level)
-        rows = _rows(places, tree, labels, scores, cuts, names)
-        figures = _summary(places, tree, labels, scores, cuts)
-        found.append({"level": level, "nodes": len(places), **figures, "rows": rows})
+        for choice, figures in nodes.columns(places).summary().items():
+            own = [rows[choice][place] for place in places]
+            found[choice].append({"level": level, "nodes": len(places), **figures, "rows": own})
     return found
-
-
-def _classes(tree: Any, labels: np.ndarray) -> int:
-    return labels.shape[1] if tree is None else tree.classes
-
-
-def _summary(places: np.ndarray, tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Any) -> dict[str, Any]:
-    chosen = predictions(tree, scores, cuts)[:, places]
-    return metrics.summary(labels[:, places], scores[:, places], decided(cuts).thresholds, chosen)
-
-
-def _rows(
-    places: np.ndarray, tree: Any, labels: np.ndarray, scores: np.ndarray, cuts: Any, names: list[str]
-) -> list[dict[str, Any]]:
-    own = np.broadcast_to(np.asarray(decided(cuts).thresholds, dtype=np.float64), (labels.shape[1],))[places]
-    chosen = predictions(tree, scores, cuts)[:, places]
-    return metrics.per_class(labels[:, places], scores[:, places], own, [names[place] for place in places], chosen)

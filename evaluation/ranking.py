@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from evaluation.counts import ratio
-from evaluation.metrics import UNKNOWN
 
 EXACT = 2**22  # of more images, sums of weights are no longer sure to be exact in float32
 

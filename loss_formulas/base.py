@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from common.labels import UNKNOWN
+
 
 class LabelLoss(keras.losses.Loss):
     """A loss on logits (N, K) and labels (N, K): 0, 1, a share between them, or 255 for unknown.
@@ -43,7 +45,7 @@ class LabelLoss(keras.losses.Loss):
         return self
 
     def call(self, y_true, y_pred):
-        known = y_true <= 1
+        known = y_true != UNKNOWN
         labels = ops.where(known, y_true, ops.zeros_like(y_true))
         return self.value(labels, ops.cast(known, "float32"), y_pred)
 

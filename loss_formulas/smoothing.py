@@ -6,6 +6,7 @@ y becomes y(1 − s) + s/2, which keeps scores away from 0 and 1 where labels ar
 
 from keras import ops
 
+from common.labels import UNKNOWN
 from loss_formulas.base import LabelLoss, checked
 
 
@@ -20,7 +21,7 @@ def smoothed(labels, share: float):
         (N, K) float32.
     """
     labels = ops.cast(labels, "float32")
-    return ops.where(labels <= 1, labels * (1 - share) + share / 2, labels)
+    return ops.where(labels != UNKNOWN, labels * (1 - share) + share / 2, labels)
 
 
 class Smoothed(LabelLoss):

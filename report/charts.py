@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from common.errors import InputError
+from common.labels import UNKNOWN
 from data.augmentation.augmented_set import open_augmented
+from evaluation.cooccurrence import pairs
 from evaluation.decision import decided
 from evaluation.evaluation import Evaluation
 from report import cooccurrence, dataset_plots, plots, reliability, threshold_curves
@@ -79,10 +81,10 @@ def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -
     plots.precision_recall_curves(part.labels, part.scores, rows, columns, charts[2].path)
     reliability.draw(part.calibration, rows["0.5"], columns, split, charts[3].path)
     if len(columns) > 1:
-        pairs = cooccurrence.pairs(part.labels, part.predictions[found.choice])
+        found_pairs = pairs(part.labels, part.predictions[found.choice])
         path = directory / "cooccurrence.png"
-        cooccurrence.draw(pairs, rows["0.5"], columns, split, path)
-        reading = cooccurrence.reading(pairs, found.run.class_names)
+        cooccurrence.draw(found_pairs, rows["0.5"], columns, split, path)
+        reading = cooccurrence.reading(found_pairs, found.run.class_names)
         charts.append(Chart(path, "Labels together, in truth and as predicted", reading))
     if found.choice != "0.5":
         charts += there(Chart(Path(thresholds_dir) / threshold_curves.FILE, *THRESHOLDS))
@@ -134,7 +136,7 @@ def augmented_counts(path: Path, run: ScoredRun, cache: Any) -> list[Chart]:
         names_of = [{cache.ids[parent] for parent in own} for own in made.parents]
         used = [row for row, own in enumerate(names_of) if any(own <= ids for ids in trained)]
         shares = made.labels[np.ix_(used, columns)].astype(np.float64)
-        shares[shares > 1] = 0  # unknown
+        shares[shares == UNKNOWN] = 0
         added, images = added + shares.sum(axis=0), images + len(used)
         for row, own in zip(used, shares > 0, strict=True):
             for parent in made.parents[row]:

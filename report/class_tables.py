@@ -7,7 +7,9 @@ from common.files import written_aside
 from report import tables
 from report.formatting import cut, number
 
-COUNTS, RATIOS = ("TP", "FP", "FN", "TN"), ("precision", "recall", "f1")
+COUNTS = ("TP", "FP", "FN", "TN")
+RATIOS = {"precision": "precision", "recall": "recall", "f1": "F1"}  # name → heading
+BY_CHOICE = ("threshold", *COUNTS, *RATIOS)  # columns of the CSV for each choice of thresholds
 
 
 def show(split: str, classes: dict) -> None:
@@ -15,7 +17,7 @@ def show(split: str, classes: dict) -> None:
     versions = list(zip(*classes.values(), strict=True))
     heads = [[row[0]["class"], f"{row[0]['training_images']:,}", f"{row[0]['support']:,}"] for row in versions]
     columns = ["class", "train\nimages", f"{split}\nimages"]
-    measures = ["AP", *(f"{name}\n{choice}" for name in ("precision", "recall", "F1") for choice in classes)]
+    measures = ["AP", *(f"{name}\n{choice}" for name in RATIOS.values() for choice in classes)]
     rows = [
         [*head, number(row[0]["AP"]), *(number(version[name]) for name in RATIOS for version in row)]
         for head, row in zip(heads, versions, strict=True)
@@ -37,7 +39,7 @@ def show(split: str, classes: dict) -> None:
 def write(path: Path, split: str, classes: dict) -> None:
     """Write a CSV with a row a class, the largest first; each figure at 0.5 and tuned has a column of its own."""
     columns = ["class", "split", "training_images", "support", "AP"]
-    columns += [f"{name}_{choice}" for choice in classes for name in ("threshold", *COUNTS, *RATIOS)]
+    columns += [f"{name}_{choice}" for choice in classes for name in BY_CHOICE]
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -45,5 +47,5 @@ def write(path: Path, split: str, classes: dict) -> None:
             row = {name: versions[0][name] for name in ("class", "training_images", "support")}
             row |= {"split": split, "AP": versions[0]["AP"] if versions[0]["support"] else ""}
             for choice, version in zip(classes, versions, strict=True):
-                row |= {f"{name}_{choice}": version[name] for name in ("threshold", *COUNTS, *RATIOS)}
+                row |= {f"{name}_{choice}": version[name] for name in BY_CHOICE}
             writer.writerow(row)

@@ -7,36 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import metrics
-from evaluation.counts import ratio
 from report import style
 from report.plots import drawn_of
 
 LEAST = 2  # images more or fewer from which a pair is worth a sentence
 EDGE = 0.08  # inches around the chart
 NUMBERED = 12  # up to so many classes each share is written into its cell
-
-
-def pairs(labels: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """How many images have each two labels together, over the images where both are known.
-
-    Args:
-        labels: (N, K) uint8, 255 for unknown. predictions: (N, K) bool.
-
-    Returns:
-        "true" and "predicted", (K, K) int64 with the single labels' images on the diagonal; and "true_share" and
-        "predicted_share", (K, K) float64: of the images with the row's label the share that has the column's as well,
-        nan where none has the row's.
-    """
-    # float32 is exact for as many images as fit into memory, and multiplied far faster than integers.
-    known = (labels != metrics.UNKNOWN).astype(np.float32)
-    found: dict[str, np.ndarray] = {}
-    for name, present in (("true", labels == 1), ("predicted", predictions)):
-        shown = present * known
-        together = (shown.T @ shown).astype(np.int64)
-        found[name] = together
-        found[f"{name}_share"] = ratio(together, shown.T @ known, np.nan)
-    return found
 
 
 def reading(found: dict[str, np.ndarray], names: Sequence[str]) -> str:
@@ -59,7 +35,7 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
     """Two maps side by side, the truth and the predictions.
 
     Args:
-        found: of `pairs`.
+        found: `evaluation.cooccurrence.pairs`.
         rows: of `metrics.per_class`, in the order in which classes are drawn.
         columns: the class of `found` that each row stands for.
         split: whose labels they are.

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from evaluation.class_sizes import FEW_IN_DRAWS
 from evaluation.figures import SIZE
 from report import tables
-from report.formatting import FEW, between, number, off_centre
+from report.formatting import between, number, off_centre
 
 NAMES = {
     "macro_f1": "macro-F1, all classes",
@@ -76,7 +77,7 @@ def words(split: str, found: dict[str, Any], more: dict[str, Any]) -> list[str]:
         text = f"With other {split} images the macro-F1 may be another: its 95 % interval is {spans['images']}"
         said.append(text + (f", and {spans['groups']} if whole groups are drawn." if "groups" in spans else "."))
         sizes, span = more["class_sizes"], more["intervals"]["images"][choice]["macro_f1"]
-        if sizes and sizes[-1]["support"][0] <= FEW and off_centre(found[split][choice]["macro_f1"], span):
+        if sizes and sizes[-1]["support"][0] <= FEW_IN_DRAWS and off_centre(found[split][choice]["macro_f1"], span):
             said.append("It lies off-centre: a draw that has no image of a rare class leaves the class out.")
     guess = more["baseline"]["macro_f1"]
     said.append(f"Guessing each class as often as it occurs in training would give {guess:.3f}.")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-FEW = 5  # images of a class up to which it is missing from a draw now and then: from 1 in 150 of 5, from 1 in 3 of 1
+from evaluation.decision import never_predicted
+
 OFF_CENTRE = "off-centre: a draw that has no image of a rare class leaves the class out"
 
 
@@ -18,7 +19,7 @@ def number(value: float) -> str:
 
 def cut(threshold: float) -> str:
     """A threshold: three decimals, six or a bound where these would say 0 or 1; `never` where no score reaches it."""
-    if threshold > 1:
+    if never_predicted(threshold):
         return "never"
     if 0 < threshold < 0.0005:
         return f"{threshold:.6f}" if threshold >= 1e-6 else "<0.000001"

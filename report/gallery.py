@@ -11,7 +11,6 @@ from common.errors import InputError
 from data.cache.cache import open_cache
 from data.images.preparation import PICTURES
 from evaluation.evaluation import Evaluation
-from evaluation.metrics import UNKNOWN
 from report import thumbnails
 from report.plots import drawn_of
 
@@ -124,15 +123,11 @@ def notes_on(run: Any, cache: Any, lacking: int) -> list[str]:
 
 def kinds(found: Evaluation, column: int, count: int) -> list[Kind]:
     """The images of one class that say most about it."""
-    labels, scores = found.part.labels[:, column], found.part.scores[:, column]
-    predicted = found.part.predictions[found.choice][:, column]
-    chosen = {
-        "found": ((labels == 1) & predicted, scores),
-        "missed": ((labels == 1) & ~predicted, -scores),
-        "false alarms": ((labels == 0) & predicted, scores),
-    }
+    scores = found.part.scores[:, column]
+    hits, alarms, misses, _ = (each[:, column] for each in found.part.outcomes[found.choice])
+    chosen = {"found": (hits, scores), "missed": (misses, -scores), "false alarms": (alarms, scores)}
     made = []
-    if not (labels == 1).any():
+    if not (hits | misses).any():
         chosen = {"false alarms": chosen["false alarms"]}
     for kind, (those, order) in chosen.items():
         rows = np.flatnonzero(those)
@@ -151,7 +146,7 @@ def highest(values: np.ndarray, count: int) -> np.ndarray:
 
 def shown(found: Evaluation, row: int, column: int) -> Shown:
     """A judged image beside the score of one class."""
-    labels, predicted = found.part.labels[row], found.part.predictions[found.choice][row]
+    hits, alarms, misses, known = (each[row] for each in found.part.outcomes[found.choice])
 
     def names(where: np.ndarray) -> list[str]:
         return [found.run.class_names[place] for place in np.flatnonzero(where)]
@@ -160,10 +155,10 @@ def shown(found: Evaluation, row: int, column: int) -> Shown:
         row,
         found.scored[found.split].ids[row],
         float(found.part.scores[row, column]),
-        right=names((labels == 1) & predicted),
-        missed=names((labels == 1) & ~predicted),
-        wrong=names((labels == 0) & predicted),
-        unsure=names((labels == UNKNOWN) & predicted),
+        right=names(hits),
+        missed=names(misses),
+        wrong=names(alarms),
+        unsure=names(found.part.predictions[found.choice][row] & ~known),
     )
 
 

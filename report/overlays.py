@@ -110,15 +110,14 @@ def picks(found: Evaluation, count: int) -> list[Pick]:
 
 def surest(found: Evaluation, column: int, kinds: Sequence[str]) -> Pick | None:
     """The image with the highest score of the first of these kinds that a class has."""
-    labels, scores = found.part.labels[:, column], found.part.scores[:, column]
-    predicted = found.part.predictions[found.choice][:, column]
+    scores, outcomes = found.part.scores[:, column], found.part.outcomes[found.choice]
     those = {
-        "found": (labels == 1) & predicted,
-        "missed": (labels == 1) & ~predicted,
-        "false alarm": (labels == 0) & predicted,
+        "found": outcomes.true_positives,
+        "missed": outcomes.false_negatives,
+        "false alarm": outcomes.false_positives,
     }
     for kind in kinds:
-        rows = np.flatnonzero(those[kind])
+        rows = np.flatnonzero(those[kind][:, column])
         if len(rows):
             return Pick(int(rows[highest(scores[rows], 1)[0]]), column, kind)
     return None

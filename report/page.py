@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from report.formatting import FEW, OFF_CENTRE, between, cut, number, off_centre, percent, signed
+from evaluation.class_sizes import FEW_IN_DRAWS
+from evaluation.decision import never_predicted
+from report.formatting import OFF_CENTRE, between, cut, number, off_centre, percent, signed
 from run_folder import ScoredRun
 
 TEMPLATE = "page.html.j2"
@@ -47,7 +49,7 @@ def sentences(
 
     Args:
         split: the one that is judged.
-        figures: split → "0.5" or "tuned" → `metrics.summary`.
+        figures: split → "0.5" or "tuned" → `EvaluatedSplit.figures`.
         classes: K.
         warnings: what the run was warned of, so that its test images may have had a part in training.
         tuned_on: images of the split that also chose the thresholds, where several runs are joined.
@@ -146,6 +148,7 @@ def environment() -> Any:
     made.filters.update(
         number=number, cut=cut, percent=percent, embedded=embedded, signed=signed, between=between, setting=setting
     )
+    made.tests["never_predicted"] = never_predicted
     return made
 
 
@@ -158,7 +161,7 @@ def tiles(found: Any) -> list[dict[str, str]]:
     """The main figures of the judged split: what each is, its value, its interval, and what guessing would give."""
     spans = found.more["intervals"]
     kind = "groups" if "groups" in spans else "images"
-    rare = any(0 < row["support"] <= FEW for row in found.rows[found.choice])
+    rare = any(0 < row["support"] <= FEW_IN_DRAWS for row in found.rows[found.choice])
     made = []
     for key, name, meaning, each in TILES:
         span = spans.get(kind, {}).get(found.choice, {}).get(key)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
+from common.labels import UNKNOWN
 from evaluation import metrics
 from report import style
 
@@ -144,7 +145,7 @@ def curve_cell(axes: Any, labels: np.ndarray, scores: np.ndarray, points: dict[s
     row = next(iter(points.values()))
     if row["support"]:
         recall, precision = curve(labels, scores, [point["recall"] for point in points.values()])
-        chance = row["support"] / np.count_nonzero(labels != metrics.UNKNOWN)
+        chance = row["support"] / np.count_nonzero(labels != UNKNOWN)
         axes.axhline(chance, color="0.5", linestyle=":", linewidth=1)
         # Precision is undefined where nothing is predicted; the curve starts level with its first point.
         axes.step([*recall, 0], [*precision, precision[-1]], where="post", color="0.25", linewidth=1.2)
@@ -192,19 +193,13 @@ def curve(labels: np.ndarray, scores: np.ndarray, kept: Sequence[float]) -> tupl
     """Recall and precision of one class at every threshold, recall descending: a line through all cuts.
 
     Between two positives a lower threshold only adds false alarms: precision falls and recall stays. That is a vertical
-    piece, so the highest and the lowest precision of each recall are enough; `metrics.precision_recall_curve` has the
-    highest alone, which is all that AP needs.
+    piece, so the highest and the lowest precision of each recall are enough.
 
     Args:
         labels: (N,) uint8, at least one of them 1. scores: (N,).
         kept: values of recall that are never thinned out.
     """
-    known = labels != metrics.UNKNOWN
-    cuts, place = np.unique(scores[known], return_inverse=True)
-    found, predicted = (
-        np.cumsum(np.bincount(place, weights, len(cuts))[::-1])[::-1] for weights in (labels[known] == 1, None)
-    )
-    recall, precision = found / found[0], found / predicted
+    precision, recall = metrics.precision_recall_curve(labels, scores)
     levels, first, counts = np.unique(-recall, return_index=True, return_counts=True)
     if len(levels) > CURVE_POINTS // 2:
         even = np.linspace(0, len(levels) - 1, CURVE_POINTS // 2 - len(kept)).round()

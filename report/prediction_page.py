@@ -13,7 +13,7 @@ import numpy as np
 
 from data.images.preparation import Preparation
 from evaluation import levels
-from evaluation.decision import Decision
+from evaluation.decision import Decision, never_predicted
 from report import formatting, gallery, page, thumbnails
 from report.plots import drawn_of
 from run_folder import ScoredRun
@@ -113,7 +113,7 @@ class Seen:
         predicted = levels.predictions(self.run.tree, scores[None], self.decision)[0, : len(self.names)]
         scores = np.asarray(scores[: len(self.names)], dtype=np.float64)
         chosen = sorted(np.flatnonzero(predicted).tolist(), key=lambda column: -scores[column])
-        distances = np.where(self.thresholds <= 1, np.abs(scores - self.thresholds), np.inf)
+        distances = np.where(never_predicted(self.thresholds), np.inf, np.abs(scores - self.thresholds))
         self.images += 1
         self.without += not chosen
         self.counts += predicted

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from evaluation import metrics
+from evaluation.class_calibration import off
 from report import style
 from report.formatting import percent
 from report.plots import class_axes, class_height, drawn_of
@@ -20,7 +21,7 @@ def reading(found: dict[str, Any], split: str, names: Sequence[str]) -> str:
     """Return what the figures say, in sentences.
 
     Args:
-        found: `figures.Part.calibration`.
+        found: `EvaluatedSplit.calibration`.
         split: whose scores they are.
         names: of the K classes, or more.
     """
@@ -54,11 +55,6 @@ def reading(found: dict[str, Any], split: str, names: Sequence[str]) -> str:
     return " ".join(said)
 
 
-def off(by_class: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return in which classes scores are too high and in which too low, (K,) bool each."""
-    return by_class["low"] > 1, by_class["high"] < 1
-
-
 def factor(value: float) -> str:
     """A ratio with two decimals, and with three figures where these say nothing."""
     return f"{value:.2f}" if 0.1 <= value < 100 else f"{value:.3g}"
@@ -69,7 +65,7 @@ def draw(found: dict[str, Any], rows: list[dict[str, Any]], columns: list[int], 
     how many labels each point stands for.
 
     Args:
-        found: `figures.Part.calibration`.
+        found: `EvaluatedSplit.calibration`.
         rows: of `metrics.per_class` with "training_images", in the order in which classes are drawn.
         columns: the class of `found` that each row stands for.
         split: whose scores they are.

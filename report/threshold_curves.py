@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from evaluation import metrics
+from evaluation.decision import never_predicted
 from report import style
 from report.formatting import cut
 from report.plots import drawn_of
+from thresholding.sweep import f1_at_cuts
 
 FILE = "thresholds.png"
 COLUMNS = 480  # of a chart with more steps than this, the first, last, lowest and highest of each column are drawn
@@ -64,7 +65,7 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
         low, high = np.clip(_logit(np.quantile(apart, (0.05, 0.95))), -LOGIT, LOGIT)
         axes.axvspan(low - 0.05, high + 0.05, color=style.SKY, alpha=0.35, linewidth=0)
     place = float(np.clip(_logit(threshold), -LOGIT, LOGIT))
-    chosen = f"threshold {cut(threshold)}" if threshold <= 1 else "never predicted"
+    chosen = "never predicted" if never_predicted(threshold) else f"threshold {cut(threshold)}"
     if positives:
         cuts, values = steps(labels, scores, threshold)
         # A cut at a score predicts it: F1 is level from the next lower score up to and with this one.
@@ -83,23 +84,9 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
 
 
 def steps(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """F1 of one class at each of its scores and at one threshold more: all values that it ever takes.
-
-    Args:
-        labels: (N,) uint8, at least one of them 1. scores: (N,) probabilities.
-        threshold: the one that was chosen.
-
-    Returns:
-        The cuts in ascending order and F1 (c,) float64 at each. Of many, at most four a column of the chart, and
-        always the threshold, its neighbours and the highest F1.
-    """
-    # As float64 a cut is compared as `metrics.predict` compares it.
-    own = np.sort(scores[labels == 1].astype(np.float64))
-    ordered = np.sort(scores[labels != metrics.UNKNOWN].astype(np.float64))
-    cuts = np.unique(np.append(ordered, threshold))
-    found = len(own) - np.searchsorted(own, cuts)
-    predicted = len(ordered) - np.searchsorted(ordered, cuts)
-    values = 2 * found / (predicted + len(own))
+    """The steps of `f1_at_cuts` that a chart shows: of many, at most four per column of the chart, and always the
+    threshold, its neighbours and the highest F1."""
+    cuts, values = f1_at_cuts(labels, scores, threshold)
     if len(cuts) > COLUMNS:
         place = int(np.searchsorted(cuts, threshold))
         beside = np.clip([place - 1, place, place + 1, values.argmax()], 0, len(cuts) - 1)

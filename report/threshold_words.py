@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import levels, metrics
-from evaluation.decision import Decision
-from report import tables, threshold_costs
+from evaluation.class_sizes import FEW_TO_TUNE
+from evaluation.figures import EvaluatedSplit
+from report import tables
 from report.formatting import cut, number
 from thresholding.held_out import Honest
 from thresholding.methods import TUNES_NOTHING
+from thresholding.objectives import cost
 
-FEW = 10  # below this many positives a tuned threshold is named as a guess
+COST = "expected_cost"  # the objective that has prices
 FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
 ON_TEST = (
     "Honest, each test image judged by thresholds that images of other folds chose: {figures} ({folds} folds, those of "
@@ -29,24 +30,21 @@ EDITED = (
 
 
 def show_classes(
-    config: Any, run: Any, scored: Any, decision: Decision, honest: Honest | None, options: dict[str, Any]
+    config: Any, run: Any, nodes: EvaluatedSplit, thresholds: np.ndarray, honest: Honest | None, options: dict[str, Any]
 ) -> None:
     """Print a row a class, the largest first: its positives, its threshold, and F1 before, after, and held out; or what
     it costs, where that was to be low, and then the cost of all."""
     names = run.class_names
-    before, after = (
-        metrics.per_class(
-            scored.labels, scored.scores, decision.thresholds, names, levels.predictions(run.tree, scored.scores, cuts)
-        )
-        for cuts in (0.5, decision)
-    )
-    priced = config.objective == threshold_costs.OBJECTIVE
-    figure, written = ("cost", threshold_costs.price) if priced else ("F1", number)
+    rows_of = nodes.rows(dict.fromkeys(nodes.predictions, thresholds), names)
+    after = rows_of["tuned"]
+    priced = config.objective == COST
+    figure, written = ("cost", price) if priced else ("F1", number)
     if priced:
-        values = [threshold_costs.of_rows(rows, options) for rows in (before, after)]
-        held_out = None if honest is None else threshold_costs.of_counts(honest.counts, options).mean(axis=0)
+        prices = options["false_alarm"], options["miss"]
+        values = [cost(outcomes.confusion(), *prices) for outcomes in nodes.outcomes.values()]
+        held_out = None if honest is None else cost(honest.counts, *prices).mean(axis=0)
     else:
-        values = [[row["f1"] for row in rows] for rows in (before, after)]
+        values = [[row["f1"] for row in rows] for rows in rows_of.values()]
         held_out = None if honest is None else honest.class_f1
     columns = ["class", "positives\nin val", "threshold", f"{figure}\nat 0.5", f"{figure} at the\nthreshold"]
     rows = []
@@ -59,7 +57,11 @@ def show_classes(
     if priced:
         # Of the classes alone, as all other sums.
         classes = run.tree.classes if run.tree else len(names)
-        print(threshold_costs.words(*(each[:classes] for each in values), config, len(scored.labels)))
+        plain, tuned = (price(each[:classes].sum()) for each in values)
+        unit = f"{config.false_alarm_cost:g} a false alarm and {config.miss_cost:g} a miss"
+        unit = f"as {config.costs_csv} has them" if config.costs_csv else unit
+        images = f"{len(nodes.labels):,} images"
+        print(f"Cost on these {images}, all classes together: {plain} at 0.5, {tuned} at these ({unit}).")
 
 
 def show_figures(
@@ -77,7 +79,7 @@ def show_figures(
     print("The second figures are optimistic: the same rows chose the thresholds.")
     if honest:
         found = honest.figures()
-        if config.objective == threshold_costs.OBJECTIVE:
+        if config.objective == COST:
             found["cost"] = honest.cost(options["false_alarm"], options["miss"])
         drawn = len(honest.macro_f1)
         spread = f"drawn {drawn} times; ± is the standard deviation over these" if drawn > 1 else "drawn once"
@@ -98,7 +100,12 @@ def listed(figures: Mapping[str, Any]) -> str:
 
 
 def _written(name: str) -> Any:
-    return threshold_costs.price if name == "cost" else number
+    return price if name == "cost" else number
+
+
+def price(value: float) -> str:
+    """A cost with as many decimals as matter."""
+    return f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
 
 
 def beliefs(run: Any, split: str, tuned_on: int) -> list[str]:
@@ -126,12 +133,14 @@ def name_classes(config: Any, class_names: list[str], positives: np.ndarray) -> 
     if config.method in ("fixed", "global"):
         return
     by_rate = config.method in ("rate_match", "shrink")
-    moved = ", then moved by the costs" if threshold_costs.moved(config) else ""
+    # If a false alarm and a miss cost the same, the thresholds keep the classes' rates.
+    priced = config.objective == COST and (config.costs_csv or config.false_alarm_cost != config.miss_cost)
+    moved = ", then moved by the costs" if priced else ""
     counted = list(zip(class_names, positives.tolist(), strict=True))
-    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW]
+    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_TO_TUNE]
     if few:
         guesses = f"nearly those that keep the classes' rates{moved}" if by_rate else "little but guesses"
-        print(f"Fewer than {FEW} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
+        print(f"Fewer than {FEW_TO_TUNE} positives in val, so their thresholds are {guesses}: {', '.join(few)}")
     untuned = [name for name, count in counted if not count]
     if untuned:
         instead = "threshold 0.5" if config.objective in ("macro_f1", "micro_macro") else "predicted nowhere in val"

@@ -13,7 +13,7 @@ import numpy as np
 from common.errors import InputError
 from data.tables.spreadsheet import some
 from evaluation import bootstrap, levels, seeds
-from evaluation import figures as evaluated
+from evaluation.figures import EvaluatedSplit
 from run_folder.layout import Scores
 from run_folder.recipe import by_recipe
 from run_folder.scored_run import ScoredRun
@@ -181,20 +181,20 @@ def _other_bytes(head: Compared, each: Compared) -> list[str]:
     return [text] if names else []
 
 
-def _measured(each: Compared, part: evaluated.Part, choices: Sequence[str], drawing: tuple, split: str) -> list[Values]:
+def _measured(each: Compared, part: EvaluatedSplit, choices: Sequence[str], drawing: tuple, split: str) -> list[Values]:
     """The figures of a run, and those of every draw of (units, their number, draws, seed)."""
     units, count, draws, seed = drawing
     try:
-        figures = evaluated.figures(part)
+        figures = part.figures()
     except ValueError as error:
         raise _broken(each, split, error) from None
     judged = [bootstrap.Ranked(part.labels, part.scores, units)]
-    judged += [bootstrap.Predicted(part.labels, part.predictions[choice], units) for choice in choices]
+    judged += [bootstrap.Predicted(part.outcomes[choice], units) for choice in choices]
     drawn = bootstrap.resampled(judged, count, draws, seed) if draws else []
     return [{NO_THRESHOLD: figures["0.5"], **figures}, dict(zip((NO_THRESHOLD, *choices), drawn, strict=False))]
 
 
-def _parts(runs: Sequence[Compared], split: str, seed: int) -> tuple[list[evaluated.Part], int]:
+def _parts(runs: Sequence[Compared], split: str, seed: int) -> tuple[list[EvaluatedSplit], int]:
     """The common images with the classes in the first one's order, and how many of them had a say in thresholds.
 
     A run has predictions at 0.5, and "tuned" or, if any of the images chose thresholds, "held_out", if it has such.
@@ -218,13 +218,13 @@ def _parts(runs: Sequence[Compared], split: str, seed: int) -> tuple[list[evalua
     rows = [[place[name] for name in common] for place in places]
     chosen = [bool(each.chose.intersection(common)) for each in runs]
     groups = None if head.stored.groups is None else head.stored.groups[rows[0]]
-    made: list[evaluated.Part] = []
+    made: list[EvaluatedSplit] = []
     fold = None
     for each, own, tuned in zip(runs, rows, chosen, strict=True):
         columns = [each.names.index(name) for name in head.names]
         labels, scores, tree = each.stored.labels[own], each.stored.scores[own], each.run.tree
         predictions = {"0.5": levels.predictions(tree, scores, 0.5)}
-        part = evaluated.Part(labels[:, columns], scores[:, columns], {}, groups)
+        part = EvaluatedSplit(labels[:, columns], scores[:, columns], {}, groups)
         fold = _folds(part, seed) if fold is None else fold
         if made and (clash := (made[0].labels != part.labels).any(axis=1)).any():
             images = some([common[row] for row in np.flatnonzero(clash)])
@@ -261,7 +261,7 @@ def _tuned(each: Compared, labels: np.ndarray, scores: np.ndarray, fold: np.ndar
     return held_out.held_out_predictions(labels, scores, fold, each.choose, predict)
 
 
-def _folds(part: evaluated.Part, seed: int) -> np.ndarray:
+def _folds(part: EvaluatedSplit, seed: int) -> np.ndarray:
     """The fold of each image, the same for all that are compared; all 0 if there is nothing to part."""
     units = part.units
     count = len(part.labels) if units is None else int(units.max()) + 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.arrays import read_npz
 from common.errors import InputError
+from common.labels import UNKNOWN
 from data.batches.test_time_augmentation import Views
 from data.images.preparation import Preparation
 from data.labels.label_forms import SPLITS
@@ -110,7 +111,7 @@ class Run(ScoredRun):
                 f"the run's {len(self.class_names)} classes"
             )
         kinds = ids.dtype.kind, scores.dtype.kind, labels.dtype
-        if kinds != ("U", "f", np.uint8) or ((labels > 1) & (labels < 255)).any():
+        if kinds != ("U", "f", np.uint8) or ((labels > 1) & (labels != UNKNOWN)).any():
             told = f"{ids.dtype}, {scores.dtype} and {labels.dtype}"
             wanted = "ids must be texts, scores fractions and labels 0, 1 or 255 (uint8)"
             raise InputError(f"{path}: {wanted}, not {told}; train the run again")

@@ -10,11 +10,10 @@ from common.errors import InputError
 from common.files import read_json, write_json
 from evaluation.decision import Decision
 from run_folder.layout import THRESHOLDS, digest
+from thresholding.scale import NEVER
 
 if TYPE_CHECKING:
     from run_folder.run import Run
-
-HIGHEST = 1.000001  # just above 1 means that the class is never predicted
 
 
 class WithThresholds:
@@ -56,7 +55,7 @@ class WithThresholds:
                 f"{path}: it must hold one threshold for each of the run's classes; run thresholds.py again"
             )
         for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= HIGHEST:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= NEVER:
                 raise InputError(
                     f"{path}, class {name}: {reprlib.repr(value)} is not a threshold; it must be a number from 0 to 1"
                 )

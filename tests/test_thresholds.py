@@ -19,8 +19,9 @@ import predict
 import run_folder
 import thresholds
 from common.errors import InputError
+from common.labels import UNKNOWN
 from data.labels.hierarchy import Tree
-from evaluation import levels, metrics
+from evaluation import counts, levels, metrics
 from report import charts, threshold_curves
 from thresholding import methods, objectives
 
@@ -33,7 +34,7 @@ def made_scores(seed: int, rows: int = 40, levels: int = 12) -> tuple[np.ndarray
     generator = np.random.default_rng(seed)
     labels = (generator.random((rows, 4)) < [0.5, 0.2, 0.1, 0]).astype(np.uint8)
     labels[0, :3] = 1
-    labels[generator.random(labels.shape) < 0.1] = metrics.UNKNOWN
+    labels[generator.random(labels.shape) < 0.1] = UNKNOWN
     scores = np.clip(generator.normal(0.3 + 0.25 * (labels == 1), 0.2), 0, 1)
     return labels, (np.round(scores * levels) / levels).astype(np.float32)
 
@@ -56,7 +57,7 @@ def test_no_other_cut_has_a_higher_f1(seed: int) -> None:
     labels, scores = made_scores(seed)
     chosen = thresholds.fit(labels, scores, "per_class")
     for index in range(3):
-        known = labels[:, index] != metrics.UNKNOWN
+        known = labels[:, index] != UNKNOWN
         truth, score = labels[known, index], scores[known, index]
         if not truth.any():
             assert chosen[index] == 0.5
@@ -110,11 +111,11 @@ def test_classes_without_positives_or_without_negatives() -> None:
 def test_rates_are_kept() -> None:
     rng = np.random.default_rng(1)
     scores, labels = rng.random((400, 3)), (rng.random((400, 3)) < 0.2).astype(np.uint8)
-    labels[:50, 1] = metrics.UNKNOWN
+    labels[:50, 1] = UNKNOWN
     rates = np.array([0.1, 0.25, 0.4])
     chosen = thresholds.fit(labels, scores, "rate_match", rates=rates)
     for index, rate in enumerate(rates):
-        known = labels[:, index] != metrics.UNKNOWN
+        known = labels[:, index] != UNKNOWN
         assert (scores[known, index] >= chosen[index]).mean() == pytest.approx(rate, abs=1 / known.sum())
     own = thresholds.fit(labels, scores, "rate_match")
     assert ((scores >= own)[:, 0].mean()) == pytest.approx((labels[:, 0] == 1).mean(), abs=1 / 400)
@@ -223,11 +224,11 @@ def test_the_chart_shows_every_class(tmp_path: Path) -> None:
 def test_the_curve_passes_through_its_best_and_through_the_threshold(rows: int) -> None:
     generator = np.random.default_rng(rows)
     labels = (generator.random(rows) < 0.01).astype(np.uint8)
-    labels[:3], labels[3:6] = 1, metrics.UNKNOWN
+    labels[:3], labels[3:6] = 1, UNKNOWN
     # The best cut is a narrow peak: three positives stand above all else, a hair apart.
     scores = (0.5 * generator.random(rows)).astype(np.float32)
     scores[:3] = 0.6, 0.6000001, 0.6000002
-    known, threshold = labels != metrics.UNKNOWN, 0.60000005
+    known, threshold = labels != UNKNOWN, 0.60000005
     cuts, values = threshold_curves.steps(labels, scores, threshold)
     assert len(cuts) <= 4 * threshold_curves.COLUMNS + 4 and np.all(np.diff(cuts) > 0)
     every = np.unique(scores[known].astype(np.float64))
@@ -320,7 +321,8 @@ def test_at_least_one_is_used_by_whoever_reads_the_thresholds(
     evaluate.main(evaluate.Config(run_dirs=(directory,)))
     assert "the most probable one is predicted" in capsys.readouterr().out
     report = json.loads((directory / "report" / "metrics.json").read_text(encoding="utf-8"))
-    assert report["splits"]["val"]["tuned"]["micro_f1"] == pytest.approx(metrics.micro_f1(scored.labels, predicted))
+    expected = counts.figures(counts.outcomes(scored.labels, predicted).sums())["micro_f1"]
+    assert report["splits"]["val"]["tuned"]["micro_f1"] == pytest.approx(expected)
     assert report["at_least_one"] is True
     assert predict.cells(np.array([0.1, 0.3, 0.2, 0.0]), decision, run, False) == ["1"]
     assert predict.cells(np.array([0.1, 0.3, 0.2, 0.0]), decision.thresholds, run, False) == [""]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evaluation.metrics import UNKNOWN
+from common.labels import UNKNOWN
 
 
 def dealt(labels: np.ndarray, folds: int, rng: np.random.Generator, units: np.ndarray | None = None) -> np.ndarray:
@@ -21,7 +21,7 @@ def dealt(labels: np.ndarray, folds: int, rng: np.random.Generator, units: np.nd
     """
     if units is not None:
         return dealt(_of_units(labels, units), folds, rng)[units]
-    rows = np.flatnonzero((labels <= 1).any(axis=1))
+    rows = np.flatnonzero((labels != UNKNOWN).any(axis=1))
     positive = labels[rows] == 1
     by_size = np.argsort(positive.sum(axis=0), kind="stable")
     rarest = np.where(positive.any(axis=1), np.argmax(positive[:, by_size], axis=1), labels.shape[1])

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation import metrics
+from evaluation import counts, metrics
 from thresholding.folds import dealt
+from thresholding.objectives import cost
 
+FIGURES = ("macro_f1", "micro_f1", "subset_accuracy")
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]  # labels and scores (n, M) of some rows → thresholds (M,)
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores (n, M) and thresholds (M,) → predictions (n, M) bool
 
@@ -39,14 +41,12 @@ class Honest:
 
     def figures(self) -> dict[str, dict[str, float | None]]:
         """Each figure's "mean" and, of more than one repetition, the standard "deviation" over them, for JSON."""
-        names = ("macro_f1", "micro_f1", "subset_accuracy")
-        return {name: _spread(getattr(self, name)) for name in names}
+        return {name: _spread(getattr(self, name)) for name in FIGURES}
 
     def cost(self, false_alarm: float | np.ndarray, miss: float | np.ndarray) -> dict[str, float | None]:
         """The cost of all classes together, as `figures` has it; the costs of a false alarm and a miss are (M,) or one
         number each."""
-        each = self.counts["FP"] * false_alarm + self.counts["FN"] * miss
-        return _spread(each[:, : self.classes].sum(axis=1))
+        return _spread(cost(self.counts, false_alarm, miss)[:, : self.classes].sum(axis=1))
 
 
 def cross_fitted(
@@ -124,16 +124,15 @@ def _predicted(chosen_on, judged, choose, predict):
 
 def _judged(chosen_on, judged, choose, predict, classes):
     """Thresholds (F, M), the three figures, and the counts of all M, of one division into folds."""
-    labels = judged[0]
     thresholds, predicted = _predicted(chosen_on, judged, choose, predict)
-    truth, own = labels[:, :classes], predicted[:, :classes]
-    figures = metrics.macro_f1(truth, own), metrics.micro_f1(truth, own), metrics.subset_accuracy(truth, own)
-    return thresholds, figures, metrics.confusion(labels, predicted)
+    outcomes = counts.outcomes(judged[0], predicted)
+    figures = counts.figures(outcomes.columns(slice(classes)).sums())
+    return thresholds, [figures[name] for name in FIGURES], outcomes.confusion()
 
 
 def _joined(found: Sequence, folds: int, classes: int) -> Honest:
-    thresholds, figures, counts = zip(*found, strict=True)
-    pooled = {name: np.stack([each[name] for each in counts]) for name in counts[0]}
+    thresholds, figures, confusions = zip(*found, strict=True)
+    pooled = {name: np.stack([each[name] for each in confusions]) for name in confusions[0]}
     return Honest(*np.array(figures).T, pooled, np.concatenate(thresholds), folds, classes)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from thresholding import one_for_all
 from thresholding.folds import dealt
 from thresholding.objectives import tuned
@@ -76,10 +77,10 @@ def rate_match(labels: np.ndarray, scores: np.ndarray, rates: np.ndarray | None 
         (K,) float64; 0.5 for a class without a known label, `NEVER` for one whose rate is 0.
     """
     if rates is None:
-        rates = (labels == 1).sum(axis=0) / np.maximum((labels <= 1).sum(axis=0), 1)
+        rates = (labels == 1).sum(axis=0) / np.maximum((labels != UNKNOWN).sum(axis=0), 1)
     chosen = np.full(labels.shape[1], UNTUNED)
     for index, (truth, own) in enumerate(by_class(labels, scores)):
-        if (has_label := truth <= 1).any():
+        if (has_label := truth != UNKNOWN).any():
             # The quantile of a rate of 0 is the highest score, which new rows would pass.
             chosen[index] = _quantile(np.sort(own[has_label]), rates[index]) if rates[index] > 0 else NEVER
     return chosen
@@ -163,6 +164,6 @@ def fit(labels: np.ndarray, scores: np.ndarray, method: str = "per_class", **opt
     labels, scores = np.asarray(labels), np.asarray(scores)
     if labels.ndim != 2 or labels.shape != scores.shape:
         raise ValueError(f"labels {labels.shape} and scores {scores.shape} must have one shape (N, K)")
-    if np.isnan(scores).any() and np.isnan(scores[labels <= 1]).any():
+    if np.isnan(scores).any() and np.isnan(scores[labels != UNKNOWN]).any():
         raise ValueError("scores must be numbers, but some are nan")
     return METHODS[method](labels, scores, **options)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from evaluation import metrics
 from thresholding.scale import UNTUNED
 from thresholding.sweep import Sweep, by_class
@@ -37,6 +38,11 @@ def expected_cost(
         sweep = Sweep(*columns)
         chosen[index] = sweep.threshold(sweep.best(-sweep.cost(alarm, missed)))
     return chosen
+
+
+def cost(confusion: dict[str, np.ndarray], false_alarm: float | np.ndarray, miss: float | np.ndarray) -> np.ndarray:
+    """Return the cost of each class, shaped as "FP" and "FN" of its counts, whose last axis is the classes."""
+    return confusion["FP"] * np.asarray(false_alarm) + confusion["FN"] * np.asarray(miss)
 
 
 def micro_f1(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -95,7 +101,7 @@ def subset_accuracy(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def _ascended(labels: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> tuple[int, np.ndarray]:
     """The rows that are all right, and the thresholds, from a start on."""
-    known = labels != metrics.UNKNOWN
+    known = labels != UNKNOWN
     wrong = known & (metrics.predict(scores, chosen) != (labels == 1))
     faults = wrong.sum(axis=1)
     right = -1

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import metrics
+from common.labels import UNKNOWN
 from thresholding.sweep import Sweep, between, by_class, last_highest
 
 
@@ -58,7 +58,7 @@ def _of_sums(labels: np.ndarray, scores: np.ndarray, formulas: list[Formula]) ->
     positives, ordered = [], []
     for truth, own in by_class(labels, scores):
         positives.append(np.sort(own[truth == 1]))
-        ordered.append(np.sort(own[truth != metrics.UNKNOWN]))
+        ordered.append(np.sort(own[truth != UNKNOWN]))
     cuts = np.append(np.unique(np.concatenate(positives)), np.inf)
     totals = np.zeros(len(cuts))
     for formula, own, every in zip(formulas, positives, ordered, strict=True):
@@ -74,12 +74,12 @@ def _of_intervals(labels: np.ndarray, scores: np.ndarray) -> float:
     """The threshold in the most rows' intervals: above all scores of negatives, at or below all of positives."""
     lowest = np.where(labels == 1, scores, np.inf).min(axis=1)
     highest = np.where(labels == 0, scores, -np.inf).max(axis=1)
-    possible = (lowest > highest) & (labels != metrics.UNKNOWN).any(axis=1)
+    possible = (lowest > highest) & (labels != UNKNOWN).any(axis=1)
     begins, ends = np.sort(lowest[possible]), np.sort(highest[possible])
     # A cut at a row's lowest positive is in its interval. Rows without positives have theirs up to infinity.
     cuts = np.unique(np.append(begins, np.inf))
     right = len(begins) - np.searchsorted(begins, cuts) - (len(ends) - np.searchsorted(ends, cuts))
     cut = cuts[last_highest(right)]
-    known = scores[labels != metrics.UNKNOWN]
+    known = scores[labels != UNKNOWN]
     below = known[known < cut]
     return between(below.max() if len(below) else None, None if np.isinf(cut) else cut)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from evaluation import metrics
 from thresholding.scale import UNTUNED
 
@@ -55,6 +56,25 @@ class Sweep:
         place = len(self._ordered) - int(self.predicted[cut])
         lower, upper = self._ordered[place - 1 : place], self._ordered[place : place + 1]
         return between(lower[0] if place else None, upper[0] if len(upper) else None)
+
+
+def f1_at_cuts(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return F1 of one class at each of its scores and at one more threshold: all values that it ever takes.
+
+    Args:
+        labels: (N,) uint8, at least one of them 1. scores: (N,) probabilities.
+        threshold: the additional one.
+
+    Returns:
+        The cuts in ascending order, and F1 at each, (c,) float64.
+    """
+    # As float64 a cut is compared as `metrics.predict` compares it.
+    own = np.sort(scores[labels == 1].astype(np.float64))
+    ordered = np.sort(scores[labels != UNKNOWN].astype(np.float64))
+    cuts = np.unique(np.append(ordered, threshold))
+    found = len(own) - np.searchsorted(own, cuts)
+    predicted = len(ordered) - np.searchsorted(ordered, cuts)
+    return cuts, 2 * found / (predicted + len(own))
 
 
 def last_highest(values: np.ndarray) -> int:

@@ -10,10 +10,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from common.labels import UNKNOWN
 from data.augmentation.operations import Ranges
 
 Mixing = Literal["off", "mixup", "cutmix"]
-UNKNOWN = 255
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from data.augmentation.balance import plan_copies
 
 Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balance"]
@@ -36,7 +37,7 @@ def repeats(
     Raises:
         ValueError: an unknown kind of sampling.
     """
-    positive = (labels > 0) & (labels <= 1)
+    positive = (labels > 0) & (labels != UNKNOWN)
     if sampling == "all":
         return np.ones(len(labels))
     if sampling == "repeat_rare":
@@ -75,7 +76,7 @@ def repeat_factors(labels: np.ndarray, threshold: float) -> np.ndarray:
     Returns:
         (n,) float64 of 1 or more; 1 for rows without labels.
     """
-    known = labels <= 1
+    known = labels != UNKNOWN
     positive = (labels > 0) & known
     share = positive.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     factors = np.maximum(1.0, np.sqrt(threshold / np.where(share > 0, share, 1.0)))

@@ -12,6 +12,7 @@ import numpy as np
 from common.arrays import damage_named, read_npy
 from common.errors import InputError
 from common.files import partial_dir, read_json
+from common.labels import UNKNOWN
 from data.cache.pixel_files import BucketFiles, PixelFiles
 from data.images.preparation import Preparation
 from data.labels.label_forms import SPLITS
@@ -130,7 +131,7 @@ def split_counts(labels: np.ndarray, split: np.ndarray) -> dict[str, dict[str, A
         name: {
             "rows": int((split == name).sum()),
             "positives": (labels[split == name] == 1).sum(axis=0).tolist(),
-            "known": (labels[split == name] <= 1).sum(axis=0).tolist(),
+            "known": (labels[split == name] != UNKNOWN).sum(axis=0).tolist(),
         }
         for name in SPLITS
     }
@@ -228,7 +229,7 @@ def _read_labels(path: Path, classes: int) -> np.ndarray:
     labels = read_npy(path, _again())
     if labels.dtype != np.uint8 or labels.shape[1:] != (classes,):
         raise InputError(f"{path} must hold uint8 rows of {classes} classes; {_again()}")
-    if ((labels > 1) & (labels < 255)).any():
+    if ((labels > 1) & (labels != UNKNOWN)).any():
         raise InputError(f"{path} holds values other than 0, 1 and 255; {_again()}")
     return labels
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import read_json, write_json, write_text, written_aside
+from common.labels import UNKNOWN
 from common.parallel import in_parallel
 from common.versions import decoder_versions
 from data.cache.cache import DESCRIPTION, FORMAT_VERSION, INDEX, INDEX_COLUMNS, LABELS, SKIPPED, split_counts
@@ -134,7 +135,7 @@ class CacheWriter(FolderWriter):
         good = np.array([not reason for reason in decoded.reasons])
         split = np.array([row.split for row in rows])
         # An image without a known label teaches nothing, and so it must not move the scale of those that do.
-        taught = (split == "train") & (labels <= 1).any(axis=1)
+        taught = (split == "train") & (labels != UNKNOWN).any(axis=1)
         taught = taught if taught.any() else split == "train"
         preparation = Preparation.from_dict(meta["preparation"])
         sides = np.array([shape[:2] for shape in preparation.shapes], dtype=np.int64)

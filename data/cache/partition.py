@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.errors import InputError
+from common.labels import UNKNOWN
 from data.cache.cache import Cache
 from data.cache.cache_subset import view
 from data.splits.splits import check_given_split, units
@@ -137,7 +138,7 @@ def sampled_negatives(labels: np.ndarray, expected: np.ndarray, negatives: float
     Returns:
         (n,) float64.
     """
-    positive = ((labels > 0) & (labels <= 1)).any(axis=1)
+    positive = ((labels > 0) & (labels != UNKNOWN)).any(axis=1)
     shown, others = expected[positive].sum(), expected[~positive].sum()
     share = min(1.0, negatives * shown / others) if negatives and others else 1.0
     return np.where(positive, expected, expected * share)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import Faults
+from common.labels import UNKNOWN
 from data.tables.spreadsheet import CONTROL, Sheet, column_key, quoted, some
 
 COLUMNS = ("class", "parent")
@@ -69,9 +70,9 @@ class Tree:
         result = np.empty((len(labels), len(self.names)), dtype=labels.dtype)
         for node, row in enumerate(self.below):
             own = labels[:, row[: self.classes]]
-            known = own <= 1
+            known = own != UNKNOWN
             most = np.where(known, own, 0).max(axis=1)
-            result[:, node] = np.where(known.all(axis=1) | (most == 1), most, 255)
+            result[:, node] = np.where(known.all(axis=1) | (most == 1), most, UNKNOWN)
         return result
 
     def closed(self, predictions: np.ndarray) -> np.ndarray:

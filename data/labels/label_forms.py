@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from common.labels import UNKNOWN
 from data.tables.spreadsheet import ID_COLUMNS, PATH_COLUMN, Sheet, clean, column_key, quoted, some
 
 SPLITS = ("train", "val", "test")
-UNKNOWN = 255
 TARGET_COLUMNS = ("target", "targets", "labels", "label")
 OPTIONAL_COLUMNS = ("split", "fold", "group")
 CHOSEN = {"id": "id_column", "target": "target_column", "group": "group_column"}  # and the fields that choose them

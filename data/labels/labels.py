@@ -11,9 +11,9 @@ import numpy as np
 
 from common.errors import Faults
 from common.files import written_aside
+from common.labels import UNKNOWN
 from data.labels.label_forms import (
     SPLITS,
-    UNKNOWN,
     find_columns,
     parse_columns,
     parse_targets,

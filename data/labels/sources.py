@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import Faults, InputError
+from common.labels import UNKNOWN
 from data.images.image_files import ImageFiles
-from data.labels.label_forms import UNKNOWN, same_but_for_case
+from data.labels.label_forms import same_but_for_case
 from data.labels.labels import LabelTable
 from data.tables.spreadsheet import quoted, some
 

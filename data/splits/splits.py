@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.errors import InputError
+from common.labels import UNKNOWN
 from data.labels.label_forms import SPLITS
-
-UNKNOWN = 255
 
 
 def units(

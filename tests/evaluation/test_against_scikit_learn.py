@@ -7,9 +7,9 @@ import pytest
 import sklearn
 from sklearn import metrics as reference
 
-from evaluation import bootstrap, counts, metrics, ranking
-from evaluation import figures as evaluated
-from evaluation.metrics import UNKNOWN
+from common.labels import UNKNOWN
+from evaluation import bootstrap, counts, ranking
+from evaluation.figures import EvaluatedSplit
 from report import figure_tables
 
 SHAPES, EACH = ((2, 3), (5, 2), (8, 3), (11, 2)), 250  # images and classes, and how many matrices of each
@@ -112,19 +112,20 @@ def test_a_thousand_matrices_in_all(shape):
         np.nanmean([calibration_error(*column) for column in zip(labels.T, scores.T, strict=True)])
         for labels, scores, _ in made
     ]
-    parts = [evaluated.Part(labels, scores, {"tuned": chosen}, None) for labels, scores, chosen in made]
-    found = [evaluated.figures(part)["tuned"] for part in parts]
-    assert set(found[0]) == set(expected) == set(figure_tables.NAMES)
+    parts = [EvaluatedSplit(labels, scores, {"tuned": chosen}) for labels, scores, chosen in made]
+    found = [part.figures()["tuned"] for part in parts]
+    assert set(found[0]) - {"rows", "classes_with_positives"} == set(expected) == set(figure_tables.NAMES)
     for name, values in expected.items():
         np.testing.assert_allclose([each[name] for each in found], values, atol=1e-12, err_msg=name)
-    summaries = [metrics.summary(labels, scores, 0.5, chosen) for labels, scores, chosen in made]
-    for name in ("macro_f1", "micro_f1", "subset_accuracy", "mAP"):
-        np.testing.assert_allclose([each[name] for each in summaries], expected[name], atol=1e-12, err_msg=name)
-    names = [str(place) for place in range(shape[1])]
-    rows = [metrics.per_class(labels, scores, 0.5, names, chosen) for labels, scores, chosen in made]
+    rows = [part.rows({"tuned": 0.5}, list("abc"[: shape[1]]))["tuned"] for part in parts]
     for name, values in zip(("precision", "recall", "f1", "support", "AP"), (*by_class, ranked[..., 0]), strict=True):
         figures = [[row[name] for row in each] for each in rows]
         np.testing.assert_allclose(figures, values, atol=1e-12, err_msg=name)
+    known = [labels != UNKNOWN for labels, _, _ in made]
+    counted = [[sum(row[name] for name in ("TP", "FP", "FN", "TN")) for row in each] for each in rows]
+    np.testing.assert_array_equal(counted, [each.sum(axis=0) for each in known])
+    assert [each["rows"] for each in found] == [each.any(axis=1).sum() for each in known]
+    assert [each["classes_with_positives"] for each in found] == np.count_nonzero(by_class[3], axis=1).tolist()
     once = np.ones((shape[0], 1), dtype=np.float32)
     column = [ranking.Ranking(labels[:, 0], scores[:, 0]).figures(once) for labels, scores, _ in made]
     np.testing.assert_allclose(np.array(column)[..., 0], ranked[:, 0], atol=1e-12)
@@ -162,7 +163,7 @@ def test_a_draw_equals_the_images_indexed_anew():
         labels[random.random(labels.shape) < 0.1] = UNKNOWN
         rows = random.integers(12, size=12)
         weights = np.bincount(rows, minlength=12).astype(np.float32)[:, None]
-        judged = bootstrap.Predicted(labels, scores >= 0.5, parts={"some": np.array([0, 2])})
+        judged = bootstrap.Predicted(counts.outcomes(labels, scores >= 0.5), parts={"some": np.array([0, 2])})
         found = {name: float(value[0]) for name, value in judged.figures(weights).items()}
         drawn = labels[rows], (scores >= 0.5)[rows]
         expected = {name: values[0] for name, values in scikit_learns([drawn])[0].items()}
@@ -178,16 +179,16 @@ def test_a_draw_equals_the_images_indexed_anew():
 
 def test_no_figure_depends_on_the_batches_or_on_the_order_of_the_images():
     labels, scores, predictions = (np.concatenate(each) for each in zip(*map(fixed, range(30)), strict=True))
-    whole = evaluated.figures(evaluated.Part(labels, scores, {"tuned": predictions}, None))["tuned"]
+    whole = EvaluatedSplit(labels, scores, {"tuned": predictions}).figures()["tuned"]
     for size in (1, 7, 64):
         pieces = [slice(first, first + size) for first in range(0, len(labels), size)]
-        added = sum(counts.of_images(labels[piece], predictions[piece]).sum(axis=0) for piece in pieces)
+        added = sum(counts.outcomes(labels[piece], predictions[piece]).by_image().sum(axis=0) for piece in pieces)
         figures = counts.figures(counts.split(added))
         assert figures == pytest.approx({name: whole[name] for name in figures}, abs=1e-12)
         # The images in the order that batches of every so-many-th leave them in.
         order = np.concatenate([np.arange(first, len(labels), size) for first in range(size)])
-        part = evaluated.Part(labels[order], scores[order], {"tuned": predictions[order]}, None)
-        assert evaluated.figures(part)["tuned"] == pytest.approx(whole, abs=1e-12)
+        part = EvaluatedSplit(labels[order], scores[order], {"tuned": predictions[order]})
+        assert part.figures()["tuned"] == pytest.approx(whole, abs=1e-12)
 
 
 def fixed(seed):
@@ -199,6 +200,6 @@ def fixed(seed):
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="one shape"):
-        counts.of_images(np.zeros((3, 2)), np.zeros((3, 1)))
+        counts.outcomes(np.zeros((3, 2)), np.zeros((3, 1)))
     with pytest.raises(ValueError, match="nan"):
         ranking.area_under_roc(np.array([[1], [0]]), np.array([[0.5], [np.nan]]))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from common.labels import UNKNOWN
 from evaluation import baseline, bootstrap
-from evaluation.metrics import UNKNOWN
+from evaluation.bootstrap import Predicted
+from evaluation.counts import outcomes
 
 
 def made(rows=60, classes=4, seed=0):
@@ -18,7 +20,7 @@ def made(rows=60, classes=4, seed=0):
 
 def test_draws_are_the_same_however_many_are_held_at_a_time(monkeypatch):
     labels, scores = made()
-    judged = [bootstrap.Predicted(labels, scores >= 0.5), bootstrap.Ranked(labels, scores)]
+    judged = [Predicted(outcomes(labels, scores >= 0.5)), bootstrap.Ranked(labels, scores)]
     found = bootstrap.resampled(judged, 60, 50, seed=3)
     assert {len(values) for each in found for values in each.values()} == {50}
     monkeypatch.setattr(bootstrap, "MOST_AT_ONCE", 7)
@@ -38,8 +40,8 @@ def test_a_draw_of_groups_takes_all_images_of_each():
     weights = np.concatenate(list(bootstrap.drawn(20, 30, seed=0)), axis=1)
     assert weights.shape == (20, 30) and (weights.sum(axis=0) == 20).all()
     by_image = weights[units]
-    for judged, given in ((bootstrap.Predicted, scores >= 0.5), (bootstrap.Ranked, scores)):
-        grouped, single = judged(labels, given, units).figures(weights), judged(labels, given).figures(by_image)
+    for judged, given in ((Predicted, (outcomes(labels, scores >= 0.5),)), (bootstrap.Ranked, (labels, scores))):
+        grouped, single = judged(*given, units).figures(weights), judged(*given).figures(by_image)
         for name, values in grouped.items():
             np.testing.assert_allclose(values, single[name], rtol=1e-12, err_msg=name)
 
@@ -49,7 +51,7 @@ def test_copies_of_images_widen_the_interval_by_group_alone():
     units = np.arange(40).repeat(9)
     widths = []
     for given, count in ((None, len(labels)), (units, 40)):
-        drawn = bootstrap.resampled([bootstrap.Predicted(labels, scores >= 0.5, given)], count, 300, 0)[0]
+        drawn = bootstrap.resampled([Predicted(outcomes(labels, scores >= 0.5), given)], count, 300, 0)[0]
         widths.append(np.ptp(bootstrap.interval(drawn["micro_f1"])))
     assert widths[1] == pytest.approx(3 * widths[0], rel=0.25)
 
@@ -64,7 +66,7 @@ def test_95_of_100_intervals_hold_the_true_share():
     for seed in range(count):
         labels = (random.random((200, 3)) < rates).astype(np.uint8)
         predictions = random.random((200, 3)) < np.where(labels, hit, alarm)
-        drawn = bootstrap.resampled([bootstrap.Predicted(labels, predictions)], 200, 200, seed)[0]
+        drawn = bootstrap.resampled([Predicted(outcomes(labels, predictions))], 200, 200, seed)[0]
         for place, name in enumerate(("subset_accuracy", "macro_f1")):
             low, high = bootstrap.interval(drawn[name])
             held[place] += low <= truth[place] <= high
@@ -73,10 +75,10 @@ def test_95_of_100_intervals_hold_the_true_share():
 
 def test_a_class_that_is_nowhere_counts_0_and_one_that_a_draw_misses_does_not():
     labels = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]], dtype=np.uint8)
-    found = bootstrap.Predicted(labels, labels == 1).figures(np.array([[1, 2], [1, 0], [1, 1]], dtype=np.float32))
+    found = Predicted(outcomes(labels, labels == 1)).figures(np.array([[1, 2], [1, 0], [1, 1]], dtype=np.float32))
     np.testing.assert_allclose(found["macro_f1"], 2 / 3)
     np.testing.assert_allclose(found["macro_f1_present"], 1)
-    nothing = bootstrap.Predicted(labels[:, 2:], labels[:, 2:] == 1).figures(np.ones((3, 2), dtype=np.float32))
+    nothing = Predicted(outcomes(labels[:, 2:], labels[:, 2:] == 1)).figures(np.ones((3, 2), dtype=np.float32))
     assert nothing["macro_f1"].tolist() == [0, 0]
     assert np.isnan(bootstrap.interval(nothing["macro_f1_present"])).all()
 

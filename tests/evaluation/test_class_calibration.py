@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from common.labels import UNKNOWN
 from evaluation.class_calibration import by_class
-from evaluation.metrics import UNKNOWN
 
 
 def test_ratio_and_interval_equal_scipys():

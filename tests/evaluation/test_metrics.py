@@ -1,11 +1,9 @@
-"""Every metric against scikit-learn on random matrices with ties, empty classes and unknown labels."""
-
-import warnings
+"""Metrics at the edges: unknown labels, ties, nothing to judge; calibration and other rates against references."""
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
 
+from common.labels import UNKNOWN
 from evaluation import metrics
 from evaluation.smoothing import without_smoothing
 
@@ -17,88 +15,16 @@ def random_case(seed: int, unknown: float = 0.0) -> tuple[np.ndarray, np.ndarray
     labels = (generator.random((rows, classes)) < generator.random(classes)).astype(np.uint8)
     labels[:, generator.random(classes) < 0.15] = 0
     labels[:, generator.random(classes) < 0.05] = 1
-    labels[generator.random(labels.shape) < unknown] = metrics.UNKNOWN
+    labels[generator.random(labels.shape) < unknown] = UNKNOWN
     levels = int(generator.integers(2, 40))
     scores = generator.integers(0, levels, labels.shape).astype(np.float32) / np.float32(levels)
     thresholds = generator.choice(scores.ravel(), classes).astype(np.float64)
     return labels, scores, thresholds
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_known_labels_equal_scikit_learn(seed: int) -> None:
-    labels, scores, thresholds = random_case(seed)
-    predictions = metrics.predict(scores, thresholds)
-    macro, micro = (
-        reference.f1_score(labels, predictions, average=average, zero_division=0, labels=range(labels.shape[1]))
-        if labels.shape[1] > 1
-        else reference.f1_score(labels[:, 0], predictions[:, 0], zero_division=0)
-        for average in ("macro", "micro")
-    )
-    assert metrics.macro_f1(labels, predictions) == pytest.approx(macro, abs=1e-12)
-    assert metrics.micro_f1(labels, predictions) == pytest.approx(micro, abs=1e-12)
-    accuracy = (
-        reference.accuracy_score(labels, predictions)
-        if labels.shape[1] > 1
-        else reference.accuracy_score(labels[:, 0], predictions[:, 0])
-    )
-    assert metrics.subset_accuracy(labels, predictions) == pytest.approx(accuracy, abs=1e-12)
-
-
-@pytest.mark.parametrize("unknown", [0.0, 0.3, 0.9])
-@pytest.mark.parametrize("seed", range(15))
-def test_class_figures_equal_scikit_learn_on_the_known_labels(seed: int, unknown: float) -> None:
-    labels, scores, thresholds = random_case(seed, unknown)
-    predictions = metrics.predict(scores, thresholds)
-    rows = metrics.per_class(labels, scores, thresholds, [f"class {index}" for index in range(labels.shape[1])])
-    for index, row in enumerate(rows):
-        known = labels[:, index] != metrics.UNKNOWN
-        truth, predicted, score = labels[known, index], predictions[known, index], scores[known, index]
-        matrix = reference.confusion_matrix(truth, predicted, labels=[0, 1]) if known.any() else np.zeros((2, 2))
-        assert [[row["TN"], row["FP"]], [row["FN"], row["TP"]]] == matrix.tolist()
-        assert row["support"] == np.count_nonzero(truth)
-        if known.any():
-            expected = reference.precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
-            assert [row["precision"], row["recall"], row["f1"]] == pytest.approx(list(expected[:3]), abs=1e-12)
-        if truth.any():
-            assert row["AP"] == pytest.approx(reference.average_precision_score(truth, score), abs=1e-12)
-        else:
-            assert np.isnan(row["AP"])
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_the_curve_is_scikit_learns_at_each_positive(seed: int) -> None:
-    labels, scores, _ = random_case(seed, 0.2)
-    for index in range(labels.shape[1]):
-        known = labels[:, index] != metrics.UNKNOWN
-        truth, score = labels[known, index], scores[known, index]
-        precision, recall = metrics.precision_recall_curve(labels[:, index], scores[:, index])
-        if not truth.any():
-            assert len(precision) == len(recall) == 0
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            curve = reference.precision_recall_curve(truth, score)
-        points = {(round(p, 10), round(r, 10)) for p, r in zip(curve[0], curve[1], strict=True)}
-        assert {(round(p, 10), round(r, 10)) for p, r in zip(precision, recall, strict=True)} <= points
-
-
-@pytest.mark.parametrize("unknown", [0.0, 0.4])
-@pytest.mark.parametrize("seed", range(20))
-def test_the_summary_holds_the_single_figures(seed: int, unknown: float) -> None:
-    labels, scores, thresholds = random_case(seed, unknown)
-    figures = metrics.summary(labels, scores, thresholds)
-    rows = metrics.per_class(labels, scores, thresholds, list(map(str, range(labels.shape[1]))))
-    assert figures["macro_f1"] == pytest.approx(np.mean([row["f1"] for row in rows]))
-    found, wrong = sum(row["TP"] for row in rows), sum(row["FP"] + row["FN"] for row in rows)
-    assert figures["micro_f1"] == pytest.approx(2 * found / (2 * found + wrong) if found + wrong else 0)
-    assert figures["mAP"] == pytest.approx(metrics.mean_average_precision(labels, scores), nan_ok=True)
-    assert figures["rows"] == (labels <= 1).any(axis=1).sum()
-    assert figures["classes_with_positives"] == np.count_nonzero((labels == 1).any(axis=0))
-
-
 def test_unknown_labels_change_nothing_whatever_their_scores() -> None:
     labels, scores, thresholds = random_case(3, 0.5)
-    other = np.where(labels == metrics.UNKNOWN, 1 - scores, scores)
+    other = np.where(labels == UNKNOWN, 1 - scores, scores)
     assert metrics.summary(labels, scores, thresholds) == pytest.approx(
         metrics.summary(labels, other, thresholds), nan_ok=True
     )
@@ -107,8 +33,8 @@ def test_unknown_labels_change_nothing_whatever_their_scores() -> None:
 def test_a_row_is_right_when_all_its_known_labels_are() -> None:
     labels = np.array([[1, 255], [0, 1], [255, 255], [255, 0]], dtype=np.uint8)
     predictions = np.array([[True, True], [True, True], [True, False], [True, False]])
-    assert metrics.subset_accuracy(labels, predictions) == pytest.approx(2 / 3)
-    assert np.isnan(metrics.subset_accuracy(labels[2:3], predictions[2:3]))
+    whole, nothing = (metrics.summary(*each, 0.5) for each in ((labels, predictions), (labels[2:3], predictions[2:3])))
+    assert whole["subset_accuracy"] == pytest.approx(2 / 3) and np.isnan(nothing["subset_accuracy"])
 
 
 def test_a_score_at_its_threshold_is_predicted_and_one_just_below_is_not() -> None:
@@ -125,7 +51,7 @@ def test_classes_without_positives_are_left_out_of_map_and_count_zero_in_macro_f
     figures = metrics.summary(labels, scores, 0.5)
     assert figures["mAP"] == 1.0
     assert figures["macro_f1"] == 0.5
-    assert np.isnan(metrics.mean_average_precision(labels[:, 1:], scores[:, 1:]))
+    assert np.isnan(metrics.summary(labels[:, 1:], scores[:, 1:], 0.5)["mAP"])
 
 
 def test_nan_scores_and_shapes_that_differ_are_refused() -> None:
@@ -134,7 +60,7 @@ def test_nan_scores_and_shapes_that_differ_are_refused() -> None:
         metrics.average_precision(labels, np.array([[0.1], [np.nan], [0.2]]))
     assert metrics.average_precision(labels, np.array([[0.9], [0.2], [np.nan]])).tolist() == [1.0]
     with pytest.raises(ValueError, match="one shape"):
-        metrics.confusion(labels, np.zeros((3, 2), dtype=bool))
+        metrics.average_precision(labels, np.zeros((3, 2)))
 
 
 def binned(labels: np.ndarray, scores: np.ndarray, bins: int) -> float:
@@ -154,7 +80,7 @@ def test_calibration_equals_a_reference(seed: int) -> None:
     scores = np.random.default_rng(seed).random(labels.shape) ** 3
     scores[0], scores[-1] = 0.0, 1.0
     found = metrics.calibration(labels, scores)
-    known = labels != metrics.UNKNOWN
+    known = labels != UNKNOWN
     assert found["ECE"] == pytest.approx(binned(labels[known], scores[known], 15), abs=1e-12)
     assert sum(row["labels"] for row in found["bins"]) == known.sum()
     for index in range(labels.shape[1]):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from evaluation import bootstrap, seeds
+from evaluation import bootstrap, counts, seeds
 
 REPETITIONS, IMAGES, DRAWS = 250, 100, 64
 
@@ -20,7 +20,7 @@ def test_equal_recipes_are_told_apart_in_5_of_100_comparisons(first, other):
     random, apart = np.random.default_rng(first), np.zeros(2)
     for repetition in range(REPETITIONS):
         labels = (random.random((IMAGES, 4)) < [0.5, 0.4, 0.3, 0.2]).astype(np.uint8)
-        runs = [bootstrap.Predicted(labels, trained(random, labels)) for _ in range(first + other)]
+        runs = [bootstrap.Predicted(counts.outcomes(labels, trained(random, labels))) for _ in range(first + other)]
         drawn = np.array([each["macro_f1"] for each in bootstrap.resampled(runs, IMAGES, DRAWS, repetition)])
         once = np.ones((IMAGES, 1), dtype=np.float32)
         values = np.array([run.figures(once)["macro_f1"][0] for run in runs])

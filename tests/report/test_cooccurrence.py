@@ -1,41 +1,28 @@
-"""Which labels stand together, against a loop over images; and the chart of it."""
+"""The chart of which labels occur together, and what is said of it."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import metrics
+from common.labels import UNKNOWN
+from evaluation.cooccurrence import pairs
 from report import cooccurrence
 
 
 def made(classes, rows=70):
     random = np.random.default_rng(classes)
     labels = (random.random((rows, classes)) < np.linspace(0.6, 0, classes)).astype(np.uint8)
-    labels[random.random(labels.shape) < 0.1] = metrics.UNKNOWN
+    labels[random.random(labels.shape) < 0.1] = UNKNOWN
     return labels, random.random(labels.shape) < 0.3
-
-
-def test_pairs_equal_a_loop():
-    labels, predictions = made(4)
-    found = cooccurrence.pairs(labels, predictions)
-    for one in range(4):
-        for other in range(4):
-            known = [row for row in range(70) if labels[row, one] <= 1 and labels[row, other] <= 1]
-            for name, present in (("true", labels == 1), ("predicted", predictions)):
-                having = [row for row in known if present[row, one]]
-                both = sum(present[row, other] for row in having)
-                assert found[name][one, other] == both
-                share = both / len(having) if having else np.nan
-                assert found[f"{name}_share"][one, other] == pytest.approx(share, nan_ok=True)
 
 
 def test_the_sentence_names_the_pairs_that_are_furthest_from_the_truth():
     labels = np.array([[1, 1, 0]] * 6 + [[0, 0, 1]] * 4, dtype=np.uint8)
     predictions = np.array([[0, 1, 1]] * 5 + [[1, 1, 0]] * 2 + [[0, 0, 1]] * 3, dtype=bool)
-    text = cooccurrence.reading(cooccurrence.pairs(labels, predictions), ["a", "b", "c"])
+    text = cooccurrence.reading(pairs(labels, predictions), ["a", "b", "c"])
     assert "too often together: b and c, predicted in 5 images and there in 0." in text
     assert "too seldom together: a and b, predicted in 2 images and there in 6." in text
-    assert "Most" not in cooccurrence.reading(cooccurrence.pairs(labels, labels == 1), ["a", "b", "c"])
+    assert "Most" not in cooccurrence.reading(pairs(labels, labels == 1), ["a", "b", "c"])
 
 
 def test_gray_rows_are_explained_and_the_bar_is_as_high_as_the_maps(tmp_path, monkeypatch):
@@ -43,7 +30,7 @@ def test_gray_rows_are_explained_and_the_bar_is_as_high_as_the_maps(tmp_path, mo
     monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: figures.append(figure))
     labels, predictions = np.eye(5, dtype=np.uint8), np.eye(5, dtype=bool)
     labels[:, 1], predictions[:, [2, 3]] = 0, False
-    found = cooccurrence.pairs(labels, predictions)
+    found = pairs(labels, predictions)
     rows = [{"class": f"class {number}"} for number in range(5)]
     cooccurrence.draw(found, rows, list(range(5)), "test", tmp_path / "a.png")
     figures[0].draw_without_rendering()
@@ -52,9 +39,7 @@ def test_gray_rows_are_explained_and_the_bar_is_as_high_as_the_maps(tmp_path, mo
     assert ("no image in test", 1) in written[0] and "never predicted" not in dict(written[0])
     assert [place for text, place in written[1] if text == "never predicted"] == [2, 3]
     assert "A gray row" in cooccurrence.reading(found, list("abcde"))
-    assert "gray" not in cooccurrence.reading(
-        cooccurrence.pairs(np.eye(5, dtype=np.uint8), np.eye(5) > 0), list("abcde")
-    )
+    assert "gray" not in cooccurrence.reading(pairs(np.eye(5, dtype=np.uint8), np.eye(5) > 0), list("abcde"))
     bar = predicted.child_axes[0].get_window_extent()
     assert (bar.y0, bar.y1) == pytest.approx((predicted.get_window_extent().y0, predicted.get_window_extent().y1))
     # No blank band: the titles stand at the upper edge.
@@ -67,7 +52,7 @@ def test_the_chart_shows_truth_and_predictions_in_the_order_of_the_rows(classes,
     save = cooccurrence.style.save
     monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: (drawn.append(figure), save(figure, path)))
     labels, predictions = made(classes)
-    found, order = cooccurrence.pairs(labels, predictions), list(range(classes))[::-1]
+    found, order = pairs(labels, predictions), list(range(classes))[::-1]
     rows = [{"class": f"class {number}"} for number in order]
     cooccurrence.draw(found, rows, order, "test", tmp_path / "c.png")
     for axes, name in zip(drawn[0].axes, ("true", "predicted"), strict=False):
@@ -86,7 +71,7 @@ def test_no_text_is_cut_off(tmp_path, monkeypatch, classes):
     monkeypatch.setattr(cooccurrence.style, "save", lambda figure, path: figures.append(figure))
     labels = np.eye(classes, dtype=np.uint8)
     rows = [{"class": f"{number:02} a name of thirty letters"} for number in range(classes)]
-    cooccurrence.draw(cooccurrence.pairs(labels, labels == 1), rows, list(range(classes)), "test", tmp_path / "a.png")
+    cooccurrence.draw(pairs(labels, labels == 1), rows, list(range(classes)), "test", tmp_path / "a.png")
     figures[0].draw_without_rendering()
     drawn, (width, height) = figures[0].get_tightbbox(), figures[0].get_size_inches()
     assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height

@@ -18,6 +18,7 @@ import evaluate
 import run_folder
 from data.cache import cache as caches
 from evaluation.evaluation import Evaluation
+from evaluation.figures import EvaluatedSplit
 from report import overlays
 
 NAMES = ["<i>red</i>", "green"]
@@ -165,7 +166,7 @@ def evaluated(labels: np.ndarray, scores: np.ndarray) -> Evaluation:
     """As much of an evaluation as `picks` looks at, at 0.5, the classes in order of their size."""
     rows = [{"class": f"c{column}", "training_images": 100 - column, "support": int((labels[:, column] == 1).sum())}
             for column in range(labels.shape[1])]  # fmt: skip
-    part = SimpleNamespace(labels=labels, scores=scores, predictions={"0.5": scores >= 0.5})
+    part = EvaluatedSplit(labels, scores, {"0.5": scores >= 0.5})
     return SimpleNamespace(rows={"0.5": rows}, columns=range(labels.shape[1]), part=part, choice="0.5")
 
 

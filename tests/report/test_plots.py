@@ -7,19 +7,22 @@ import pytest
 from PIL import Image
 from sklearn.metrics import precision_recall_curve
 
-from evaluation import metrics
+from common.labels import UNKNOWN
+from evaluation.figures import EvaluatedSplit
 from report import plots, style
 
 
 def made(classes: int, rows: int = 50) -> tuple[np.ndarray, np.ndarray, dict]:
     generator = np.random.default_rng(classes)
     labels = (generator.random((rows, classes)) < np.linspace(0.5, 0, classes)).astype(np.uint8)
-    labels[generator.random(labels.shape) < 0.05] = metrics.UNKNOWN
+    labels[generator.random(labels.shape) < 0.05] = UNKNOWN
     scores = generator.random(labels.shape).astype(np.float32)
     names = [f"${number}_{{x}}$ " + "long name " * (number % 9) for number in range(classes)]
+    cuts = {"0.5": 0.5, "tuned": 0.3}
+    part = EvaluatedSplit(labels, scores, {name: scores >= cut for name, cut in cuts.items()})
     by_thresholds = {
-        name: [{**row, "training_images": 5 * row["support"]} for row in metrics.per_class(labels, scores, cuts, names)]
-        for name, cuts in (("0.5", 0.5), ("tuned", 0.3))
+        name: [{**row, "training_images": 5 * row["support"]} for row in each]
+        for name, each in part.rows(cuts, names).items()
     }
     return labels, scores, by_thresholds
 
@@ -98,9 +101,9 @@ def on_the_line(recall: np.ndarray, precision: np.ndarray, point: tuple[float, f
 def test_the_point_of_any_threshold_lies_on_the_curve(rows):
     generator = np.random.default_rng(rows)
     labels = (generator.random(rows) < 0.3).astype(np.uint8)
-    labels[:5] = metrics.UNKNOWN
+    labels[:5] = UNKNOWN
     scores = np.round(np.clip(generator.normal(0.4 + 0.1 * labels, 0.2), 0, 1), 3)
-    known = labels != metrics.UNKNOWN
+    known = labels != UNKNOWN
     # The first lies below all positives, where only precision falls.
     cuts = [scores[labels == 1].min() - 0.0005, 0.3, 0.5, scores[labels == 1].max()]
     points = []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import figures, metrics
+from common.labels import UNKNOWN
+from evaluation.figures import EvaluatedSplit
 from report import reliability, style
 from report.formatting import percent
 
@@ -13,9 +14,10 @@ def made(classes, rows=80):
     random = np.random.default_rng(classes)
     scores = random.random((rows, classes)) ** 3
     labels = (random.random(scores.shape) < 0.5 * scores).astype(np.uint8)
-    labels[:, -1] = metrics.UNKNOWN if classes > 1 else labels[:, -1]
-    table = metrics.per_class(labels, scores, 0.5, [f"class {number}" for number in range(classes)])
-    return figures.Part(labels, scores, {}, None).calibration, [{**row, "training_images": 9} for row in table]
+    labels[:, -1] = UNKNOWN if classes > 1 else labels[:, -1]
+    part = EvaluatedSplit(labels, scores, {"0.5": scores >= 0.5})
+    table = part.rows({"0.5": 0.5}, [f"class {number}" for number in range(classes)])["0.5"]
+    return part.calibration, [{**row, "training_images": 9} for row in table]
 
 
 @pytest.mark.parametrize("classes", [1, 28, 120])
@@ -40,7 +42,7 @@ def test_the_chart_shows_the_figures(classes, tmp_path, monkeypatch):
 
 
 def read(labels, scores, **options):
-    part = figures.Part(np.array(labels, dtype=np.uint8), np.array(scores), {}, options.get("groups"))
+    part = EvaluatedSplit(np.array(labels, dtype=np.uint8), np.array(scores), {}, options.get("groups"))
     return reliability.reading(part.calibration, "test", ["Golgi", "Rods", "Nucleus"])
 
 
@@ -70,7 +72,7 @@ def test_few_images_show_nothing_and_groups_are_no_more_than_few_images():
     assert "too high in 3 of 3" in read(labels, scores)
     said = "None of the 3 classes is shown to be off: each 95 % interval has 1 in it."
     assert read(labels, scores, groups=np.array([f"plate {row // 40}" for row in range(400)])).endswith(said)
-    labels[:, 1] = metrics.UNKNOWN
+    labels[:, 1] = UNKNOWN
     assert "None of the 2 classes" in read(labels[:60], np.full((60, 3), 0.6))
 
 

@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 import run_folder
 import thresholds
-from evaluation import bootstrap, seeds
+from evaluation import bootstrap, counts, seeds
 from report import comparison_tables
 from run_folder import comparison
 from run_folder.ensemble import open_runs
@@ -42,7 +42,7 @@ def macro_f1(directory) -> float:
 
 
 def macro_f1_of_draws(directory) -> np.ndarray:
-    predicted = bootstrap.Predicted(LABELS, run_folder.open_run(directory).scores("val").scores >= 0.5)
+    predicted = bootstrap.Predicted(counts.outcomes(LABELS, run_folder.open_run(directory).scores("val").scores >= 0.5))
     return bootstrap.resampled([predicted], 80, 50, 0)[0]["macro_f1"]
 
 

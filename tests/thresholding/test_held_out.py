@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 import thresholds
+from common.labels import UNKNOWN
 from evaluation import metrics
 from thresholding import held_out
 from thresholding.folds import dealt
@@ -13,7 +14,7 @@ from thresholding.folds import dealt
 def made(seed: int, rows: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = (random.random((rows, classes)) < 0.3).astype(np.uint8)
-    labels[random.random(labels.shape) < 0.05] = metrics.UNKNOWN
+    labels[random.random(labels.shape) < 0.05] = UNKNOWN
     return labels, np.clip(random.normal(0.4 + 0.2 * (labels == 1), 0.2), 0.01, 0.99)
 
 

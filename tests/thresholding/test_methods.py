@@ -9,8 +9,8 @@ from sklearn.metrics import f1_score
 
 import thresholds
 from bench import threshold_simulation
+from common.labels import UNKNOWN
 from data.labels.hierarchy import Tree
-from evaluation import metrics
 from thresholding import held_out, methods, over_tree
 from thresholding.folds import dealt
 
@@ -24,7 +24,7 @@ def made(seed: int, rows: int = 120) -> tuple[np.ndarray, np.ndarray]:
 
 def test_folds_share_out_classes_and_rows() -> None:
     labels, _ = made(0)
-    labels[7:20] = metrics.UNKNOWN
+    labels[7:20] = UNKNOWN
     fold = dealt(labels, 4, np.random.default_rng(0))
     known = (labels <= 1).any(axis=1)
     assert np.ptp(np.bincount(fold[known], minlength=4)) <= 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import thresholds
-from evaluation import metrics
+from common.labels import UNKNOWN
 from thresholding import one_for_all
 from thresholding.objectives import OBJECTIVES, tuned
 
@@ -18,7 +18,7 @@ def made(seed: int, rows: int = 24) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N, 3) with unknowns and tied scores that follow the labels."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((rows, 3)) < (0.5, 0.25, 0.15)).astype(np.uint8)
-    labels[rng.random(labels.shape) < 0.1] = metrics.UNKNOWN
+    labels[rng.random(labels.shape) < 0.1] = UNKNOWN
     scores = np.clip(rng.normal(0.3 + 0.25 * (labels == 1), 0.2), 0.02, 0.98)
     return labels, (np.round(scores * 8) / 8).astype(np.float32)
 
@@ -34,7 +34,7 @@ def value(objective: str, labels: np.ndarray, predictions: np.ndarray) -> float:
     if objective == "expected_cost":
         alarms, misses = ((labels == 0) & predictions).sum(axis=0), ((labels == 1) & ~predictions).sum(axis=0)
         return -float(alarms @ COSTS["false_alarm"] + misses @ COSTS["miss"])
-    right = (labels == metrics.UNKNOWN) | (predictions == (labels == 1))
+    right = (labels == UNKNOWN) | (predictions == (labels == 1))
     return float((right.all(axis=1) & (labels <= 1).any(axis=1)).sum())
 
 
