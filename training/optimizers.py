@@ -8,7 +8,6 @@ from keras import ops
 
 from training.averages import AveragedSteps
 
-Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 START, END = 25.0, 1e4  # one_cycle begins at the peak / START and ends at that / END (Smith and Topin 2019)
 LEARNING_RATES = {  # what trains → the highest rate of adam and adamw, and of sgd, at a batch of 32; docs/models.md
@@ -92,7 +91,7 @@ def optimizer_words(config: Any) -> list[str]:
 
 
 def schedule(
-    name: str, learning_rate: float, total_steps: int, warmup: float, accumulation: int = 1
+    name: Schedule, learning_rate: float, total_steps: int, warmup: float, accumulation: int = 1
 ) -> float | WarmedUp:
     """Return the learning rate over `total_steps`.
 
