@@ -209,6 +209,7 @@ def test_the_chart_shows_every_class(tmp_path: Path) -> None:
     cuts = np.array([0.3, 0.5, 1.000001, 0.4])
     for folder in (directory, tmp_path / "again"):
         threshold_curves.draw(labels, scores, NAMES, cuts, np.stack([cuts, cuts * 0.9]), folder)
+    assert threshold_curves.on_axis([0, 0.5, 1.000001]).tolist() == [-7, 0, 7], "the ends of the axis"
     with Image.open(directory / "thresholds.png") as image:
         assert image.width > 900 and image.convert("L").getextrema()[0] < 100
     assert (directory / "thresholds.png").read_bytes() == (tmp_path / "again" / "thresholds.png").read_bytes()
