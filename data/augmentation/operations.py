@@ -119,11 +119,6 @@ def uniform(count: int, *key: object) -> list[float]:
     return [number / 2**32 for number in numbers[:count]]
 
 
-def _signed(number: float) -> float:
-    """Return the number of [-1, 1) that a number in [0, 1) stands for."""
-    return 2 * number - 1
-
-
 def draw(
     ranges: Ranges, shape: tuple[int, int, int], seed: int, epoch: int, image_id: str, occurrence: int = 0
 ) -> Parameters:
@@ -142,27 +137,27 @@ def draw(
     even = Drawn._make(uniform(len(Drawn._fields), *key))
     drawn: dict[str, Any] = _symmetry(chosen, even, shape[0] == shape[1])
     if "rotation" in chosen:
-        drawn["rotation"] = _signed(even.rotation) * ranges.rotation_degrees
+        drawn["rotation"] = (2 * even.rotation - 1) * ranges.rotation_degrees
     if "shear" in chosen:
-        drawn["shear"] = _signed(even.shear) * ranges.shear_degrees
+        drawn["shear"] = (2 * even.shear - 1) * ranges.shear_degrees
     if "scale" in chosen:
-        drawn["scale"] = ranges.scale_factor ** _signed(even.scale)
+        drawn["scale"] = ranges.scale_factor ** (2 * even.scale - 1)
     shift = [0.0, 0.0]
     if "shift" in chosen:
-        shift = [_signed(even.shift_x) * ranges.shift_fraction, _signed(even.shift_y) * ranges.shift_fraction]
+        shift = [(2 * even.shift_x - 1) * ranges.shift_fraction, (2 * even.shift_y - 1) * ranges.shift_fraction]
     if "crop" in chosen:
         side = 1 - even.crop * (1 - ranges.crop_fraction)
         drawn["scale"] = drawn.get("scale", 1.0) / side
         # The cut-out lies anywhere inside the image.
-        places = _signed(even.crop_x), _signed(even.crop_y)
+        places = 2 * even.crop_x - 1, 2 * even.crop_y - 1
         shift = [have + place * (1 - side) / (2 * side) for have, place in zip(shift, places, strict=True)]
     drawn["shift_x"], drawn["shift_y"] = shift
     if "blur" in chosen:
         drawn["blur"] = even.blur * ranges.blur_pixels
     if "brightness" in chosen:
-        drawn["brightness"] = 1 + _signed(even.brightness) * ranges.brightness_fraction
+        drawn["brightness"] = 1 + (2 * even.brightness - 1) * ranges.brightness_fraction
     if "contrast" in chosen:
-        drawn["contrast"] = 1 + _signed(even.contrast) * ranges.contrast_fraction
+        drawn["contrast"] = 1 + (2 * even.contrast - 1) * ranges.contrast_fraction
     if "noise" in chosen:
         drawn["noise"] = even.noise * ranges.noise_levels
         drawn["noise_seed"] = int(even.grain * 2**32)
