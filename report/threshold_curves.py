@@ -11,6 +11,7 @@ from evaluation.decision import never_predicted
 from report import style
 from report.formatting import cut
 from report.plots import drawn_of
+from thresholding.scale import logits
 from thresholding.sweep import f1_at_cuts
 
 FILE = "thresholds.png"
@@ -62,14 +63,14 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
     """The chart of one class, its labels and scores (N,), its threshold, and those chosen without some rows (S,)."""
     positives = int(np.count_nonzero(labels == 1))
     if apart is not None:
-        low, high = np.clip(_logit(np.quantile(apart, (0.05, 0.95))), -LOGIT, LOGIT)
+        low, high = on_axis(np.quantile(apart, (0.05, 0.95)))
         axes.axvspan(low - 0.05, high + 0.05, color=style.SKY, alpha=0.35, linewidth=0)
-    place = float(np.clip(_logit(threshold), -LOGIT, LOGIT))
+    place = float(on_axis(threshold))
     chosen = "never predicted" if never_predicted(threshold) else f"threshold {cut(threshold)}"
     if positives:
         cuts, values = steps(labels, scores, threshold)
         # A cut at a score predicts it: F1 is level from the next lower score up to and with this one.
-        axes.step([-LOGIT, *np.clip(_logit(cuts), -LOGIT, LOGIT), LOGIT], [values[0], *values, 0], where="pre",
+        axes.step([-LOGIT, *on_axis(cuts), LOGIT], [values[0], *values, 0], where="pre",
                   color="0.25", linewidth=1.0)  # fmt: skip
         axes.axhline(values.max(), color="0.5", linestyle=":", linewidth=1)
         reached = values[np.searchsorted(cuts, threshold)]
@@ -80,7 +81,7 @@ def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, a
     note = f"{chosen} · {positives:,} image{'s' * (positives != 1)}"
     axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=7, color="0.35")
     axes.set(xlim=(-LOGIT, LOGIT), ylim=(0, 1.02), yticks=(0, 0.5, 1))
-    axes.set_xticks(_logit(np.array(TICKS)), [f"{tick:g}" for tick in TICKS])
+    axes.set_xticks(on_axis(TICKS), [f"{tick:g}" for tick in TICKS])
 
 
 def steps(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -97,16 +98,16 @@ def steps(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.
 
 def _outline(cuts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The places of the first, the last, the lowest and the highest of each column of the chart."""
-    column = ((np.clip(_logit(cuts), -LOGIT, LOGIT) + LOGIT) / (2 * LOGIT) * COLUMNS).astype(int)
+    column = ((on_axis(cuts) + LOGIT) / (2 * LOGIT) * COLUMNS).astype(int)
     first = np.flatnonzero(np.diff(column, prepend=-1))
     last = np.append(first[1:], len(cuts)) - 1
     by_value = np.lexsort((values, column))
     return np.unique([first, last, by_value[first], by_value[last]])
 
 
-def _logit(probabilities: Any) -> np.ndarray:
-    inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    return np.log(inside) - np.log1p(-inside)
+def on_axis(probabilities: Any) -> np.ndarray:
+    """Return logits within the ends of the axis."""
+    return np.clip(logits(probabilities), -LOGIT, LOGIT)
 
 
 def _legend(figure: Any, spread: bool) -> None:

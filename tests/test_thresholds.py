@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import typing
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from common.labels import UNKNOWN
 from data.labels.hierarchy import Tree
 from evaluation import counts, levels, metrics
 from report import charts, threshold_curves
-from thresholding import methods, objectives
 
 ROOT = Path(thresholds.__file__).parent
 NAMES = ["Nucleoplasm", "N/A", "Rods & rings", "[bold]Cytosol"]
@@ -148,10 +146,7 @@ def test_few_positives_shrink_towards_the_rate() -> None:
     assert abs(between[2] - tuned[2]) < 0.1 * abs(matched[2] - tuned[2])
 
 
-def test_the_choices_are_the_methods() -> None:
-    hints = typing.get_type_hints(thresholds.Config)
-    assert set(typing.get_args(hints["method"])) == set(thresholds.METHODS) == set(methods.METHODS)
-    assert set(typing.get_args(hints["objective"])) == set(thresholds.OBJECTIVES) == set(objectives.OBJECTIVES)
+def test_methods_and_options_that_are_unknown_are_refused() -> None:
     labels, scores = made_scores(0)
     assert thresholds.fit(labels, scores, "fixed", threshold=0.25).tolist() == [0.25] * 4
     with pytest.raises(ValueError, match=r"per_clas.*known: shrink, per_class"):
@@ -215,6 +210,7 @@ def test_the_chart_shows_every_class(tmp_path: Path) -> None:
     cuts = np.array([0.3, 0.5, 1.000001, 0.4])
     for folder in (directory, tmp_path / "again"):
         threshold_curves.draw(labels, scores, NAMES, cuts, np.stack([cuts, cuts * 0.9]), folder)
+    assert threshold_curves.on_axis([0, 0.5, 1.000001]).tolist() == [-7, 0, 7], "the ends of the axis"
     with Image.open(directory / "thresholds.png") as image:
         assert image.width > 900 and image.convert("L").getextrema()[0] < 100
     assert (directory / "thresholds.png").read_bytes() == (tmp_path / "again" / "thresholds.png").read_bytes()

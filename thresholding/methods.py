@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from common.labels import UNKNOWN
 from thresholding import one_for_all
 from thresholding.folds import dealt
 from thresholding.objectives import tuned
-from thresholding.scale import NEVER, UNTUNED, logits, mean, probabilities
+from thresholding.scale import NEVER, UNTUNED, logits, mean
 from thresholding.sweep import by_class
 
 FREE = 1e-12  # a cost that is nothing beside any other, and has a logarithm
@@ -99,7 +100,7 @@ def _quantile(ordered: np.ndarray, rate: float) -> float:
     if cut == count:
         return float(above)
     lower, upper = logits(ordered[[cut - 1, cut]])
-    between = float(probabilities(lower + (count - asked - 0.5 - (cut - 1)) * (upper - lower)))
+    between = float(expit(lower + (count - asked - 0.5 - (cut - 1)) * (upper - lower)))
     return min(max(between, float(above)), float(ordered[cut]))
 
 
@@ -131,7 +132,7 @@ def shrink(
     share = positives / (positives + strength)
     best, matched, shift = tuned(labels, scores, objective, **costs), rate_match(labels, scores, rates), _shift(**costs)
     # A class seen neither in training nor here stays unpredicted.
-    moved = np.where((shift == 0) | (matched >= NEVER), matched, probabilities(logits(matched) + shift))
+    moved = np.where((shift == 0) | (matched >= NEVER), matched, expit(logits(matched) + shift))
     return mean([best, moved], [share, 1 - share])
 
 

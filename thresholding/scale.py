@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 UNTUNED = 0.5  # the threshold of a class without positives to tune on
 NEVER = 1.000001  # a threshold that no probability reaches
@@ -10,9 +11,8 @@ SMALLEST = 1e-9  # probabilities nearer to 0 or 1 than this have no logit
 
 
 def logits(probabilities: Any) -> np.ndarray:
-    """Logits, float64, finite at 0 and 1 too."""
-    kept = np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST, 1 - SMALLEST)
-    return np.log(kept) - np.log1p(-kept)
+    """Return logits, float64, finite at 0, at 1 and for thresholds above 1 too."""
+    return logit(np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST, 1 - SMALLEST))
 
 
 def mean(thresholds: Any, weights: Any) -> np.ndarray:
@@ -27,11 +27,6 @@ def mean(thresholds: Any, weights: Any) -> np.ndarray:
         (K,) float64.
     """
     thresholds, weights = np.asarray(thresholds, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    middle = probabilities((weights * logits(thresholds)).sum(axis=0) / weights.sum(axis=0))
+    middle = expit((weights * logits(thresholds)).sum(axis=0) / weights.sum(axis=0))
     lowest = np.where(weights > 0, thresholds, np.inf).min(axis=0)
     return np.clip(middle, lowest, np.where(weights > 0, thresholds, -np.inf).max(axis=0))
-
-
-def probabilities(values: Any) -> np.ndarray:
-    """The probabilities of logits, float64."""
-    return 1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))

@@ -9,7 +9,6 @@ from keras import ops
 from training.averages import AveragedSteps
 from training.config import Config
 
-Name = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 START, END = 25.0, 1e4  # one_cycle begins at the peak / START and ends at that / END (Smith and Topin 2019)
 LEARNING_RATES = {  # what trains → the highest rate of adam and adamw, and of sgd, at a batch of 32; docs/models.md
@@ -93,7 +92,7 @@ def messages(config: Config) -> list[str]:
 
 
 def schedule(
-    name: str, learning_rate: float, total_steps: int, warmup: float, accumulation: int = 1
+    name: Schedule, learning_rate: float, total_steps: int, warmup: float, accumulation: int = 1
 ) -> float | WarmedUp:
     """Return the learning rate over `total_steps`.
 

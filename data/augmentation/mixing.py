@@ -21,7 +21,7 @@ class Online:
     """What is done to training images each time they are seen."""
 
     ranges: Ranges = field(default_factory=Ranges)
-    mixing: str = "off"  # a name of `Mixing`
+    mixing: Mixing = "off"
     mixing_alpha: float = 0.4  # of the Beta distribution that shares are drawn from
     repeat_operations: tuple[str, ...] = ()  # beside those of `ranges`, where an epoch shows an image once more
 

@@ -10,61 +10,60 @@ only move pixels; an operation without strength changes no byte.
 import hashlib
 import math
 import struct
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
+import header
 from common.errors import InputError
+from header import Fraction, NonNegativeFloat, PositiveFloat
 
 Operation = Literal[
     "quarter_turns", "flips", "rotation", "shift", "crop", "scale", "shear",
     "brightness", "contrast", "colour", "noise", "blur",
 ]  # fmt: skip
 INTERPOLATIONS = {"cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
-DRAWS = struct.Struct("<16I")  # the numbers drawn for each image, whatever the operations
-GREATEST = {
-    "rotation_degrees": 180.0, "shift_fraction": 1.0, "scale_factor": 10.0, "shear_degrees": 60.0,
-    "brightness_fraction": 1.0, "contrast_fraction": 1.0, "colour_fraction": 1.0, "noise_levels": 255.0,
-    "blur_pixels": 50.0,
+HASHED = struct.Struct("<16I")  # the numbers in one hash, which has at most 64 bytes
+# The numbers drawn for each image. A new operation appends its own, so that those of the others stay the same.
+Drawn = namedtuple(
+    "Drawn", "mirror turns rotation shear scale shift_x shift_y crop crop_x crop_y blur brightness contrast noise grain"
+)
+LIMITS = {  # least and greatest, where the types of `Ranges` allow more
+    "rotation_degrees": (0, 180), "crop_fraction": (0.05, 1), "scale_factor": (1, 10), "shear_degrees": (0, 60),
+    "noise_levels": (0, 255), "blur_pixels": (0, 50),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """Which operations are drawn, and how strong each is at most; the headers' fields of the same names.
+    """The operations that are drawn and their strengths. The headers have the same fields.
 
     Raises:
-        InputError: an operation is unknown, or a range cannot be.
+        InputError: an operation is unknown, or a strength is out of its bounds.
     """
 
-    operations: tuple[str, ...] = ()  # names of `Operation`, combined into one image
-    rotation_degrees: float = 180.0  # either way; what turns in is the reflected border
-    shift_fraction: float = 0.1  # of the side, each way
-    crop_fraction: float = 0.7  # the side of the smallest cut-out, which is enlarged to the full size
-    scale_factor: float = 1.2  # enlarged or reduced by at most this
-    shear_degrees: float = 10.0  # either way
-    brightness_fraction: float = 0.2  # factor 1 ± this on all channels
-    contrast_fraction: float = 0.2  # factor 1 ± this about each channel's mean
-    colour_fraction: float = 0.1  # factor 1 ± this on each channel by itself
-    noise_levels: float = 5.0  # greatest standard deviation, of 255 levels
-    blur_pixels: float = 1.0  # greatest standard deviation
-    interpolation: str = "cubic"  # linear is twice as fast but smooths noise, which val images keep
+    operations: tuple[Operation, ...] = ()
+    rotation_degrees: NonNegativeFloat = 180.0  # either way; what turns in is the reflected border
+    shift_fraction: Fraction = 0.1  # of the side, each way
+    crop_fraction: Fraction = 0.7  # side of the smallest cut-out, which is enlarged to the full size
+    scale_factor: PositiveFloat = 1.2  # enlarged or reduced by at most this
+    shear_degrees: NonNegativeFloat = 10.0  # either way
+    brightness_fraction: Fraction = 0.2  # factor 1 ± this on all channels
+    contrast_fraction: Fraction = 0.2  # factor 1 ± this about each channel's mean
+    colour_fraction: Fraction = 0.1  # factor 1 ± this on each channel by itself
+    noise_levels: NonNegativeFloat = 5.0  # greatest standard deviation, of 255 levels
+    blur_pixels: NonNegativeFloat = 1.0  # greatest standard deviation
+    interpolation: Literal["cubic", "linear"] = "cubic"  # linear is twice as fast, but smooths noise
 
     def __post_init__(self) -> None:
-        known = get_args(Operation)
-        if wrong := [name for name in self.operations if name not in known]:
-            raise InputError(f"operations: {', '.join(map(repr, wrong))} unknown; known: {', '.join(known)}")
-        if self.interpolation not in INTERPOLATIONS:
-            raise InputError(f"interpolation = {self.interpolation!r}: must be one of {', '.join(INTERPOLATIONS)}")
-        for name, greatest in GREATEST.items():
-            least = 1.0 if name == "scale_factor" else 0.0
+        header.check(self, "the augmentation")
+        for name, (least, greatest) in LIMITS.items():
             if not least <= getattr(self, name) <= greatest:
-                raise InputError(f"{name} = {getattr(self, name)}: must lie between {least:g} and {greatest:g}")
-        if not 0.05 <= self.crop_fraction <= 1:
-            raise InputError(f"crop_fraction = {self.crop_fraction}: must lie between 0.05 and 1")
+                raise InputError(f"{name} = {getattr(self, name)}: must lie between {least} and {greatest}")
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,17 @@ def _digest(key: Sequence[object], size: int) -> bytes:
     return hashlib.blake2b("\n".join(map(str, key)).encode(), digest_size=size).digest()
 
 
+def uniform(count: int, *key: object) -> list[float]:
+    """Return numbers in [0, 1), multiples of 2**-32, each a function of the key and of its index alone.
+
+    A hash of the key is as uniform as a generator's numbers, and many times faster for a few of them.
+    """
+    numbers = HASHED.unpack(_digest(key, HASHED.size))
+    while len(numbers) < count:
+        numbers += HASHED.unpack(_digest((*key, len(numbers)), HASHED.size))
+    return [number / 2**32 for number in numbers[:count]]
+
+
 def draw(
     ranges: Ranges, shape: tuple[int, int, int], seed: int, epoch: int, image_id: str, occurrence: int = 0
 ) -> Parameters:
@@ -123,49 +133,47 @@ def draw(
     chosen = set(ranges.operations)
     if not chosen:
         return NEUTRAL
-    # A hash of the key is as even as any generator's numbers, and many times faster for a few of them. Each operation
-    # has its own places among them, so that switching one on leaves the others as they were.
     key = (seed, epoch, occurrence, image_id)
-    even = [number / 2**32 for number in DRAWS.unpack(_digest(key, DRAWS.size))]
-    signed = [2 * number - 1 for number in even]
+    even = Drawn._make(uniform(len(Drawn._fields), *key))
     drawn: dict[str, Any] = _symmetry(chosen, even, shape[0] == shape[1])
     if "rotation" in chosen:
-        drawn["rotation"] = signed[2] * ranges.rotation_degrees
+        drawn["rotation"] = (2 * even.rotation - 1) * ranges.rotation_degrees
     if "shear" in chosen:
-        drawn["shear"] = signed[3] * ranges.shear_degrees
+        drawn["shear"] = (2 * even.shear - 1) * ranges.shear_degrees
     if "scale" in chosen:
-        drawn["scale"] = ranges.scale_factor ** signed[4]
+        drawn["scale"] = ranges.scale_factor ** (2 * even.scale - 1)
     shift = [0.0, 0.0]
     if "shift" in chosen:
-        shift = [signed[5] * ranges.shift_fraction, signed[6] * ranges.shift_fraction]
+        shift = [(2 * even.shift_x - 1) * ranges.shift_fraction, (2 * even.shift_y - 1) * ranges.shift_fraction]
     if "crop" in chosen:
-        side = 1 - even[7] * (1 - ranges.crop_fraction)
+        side = 1 - even.crop * (1 - ranges.crop_fraction)
         drawn["scale"] = drawn.get("scale", 1.0) / side
         # The cut-out lies anywhere inside the image.
-        shift = [have + signed[place] * (1 - side) / (2 * side) for have, place in zip(shift, (8, 9), strict=True)]
+        places = 2 * even.crop_x - 1, 2 * even.crop_y - 1
+        shift = [have + place * (1 - side) / (2 * side) for have, place in zip(shift, places, strict=True)]
     drawn["shift_x"], drawn["shift_y"] = shift
     if "blur" in chosen:
-        drawn["blur"] = even[10] * ranges.blur_pixels
+        drawn["blur"] = even.blur * ranges.blur_pixels
     if "brightness" in chosen:
-        drawn["brightness"] = 1 + signed[11] * ranges.brightness_fraction
+        drawn["brightness"] = 1 + (2 * even.brightness - 1) * ranges.brightness_fraction
     if "contrast" in chosen:
-        drawn["contrast"] = 1 + signed[12] * ranges.contrast_fraction
+        drawn["contrast"] = 1 + (2 * even.contrast - 1) * ranges.contrast_fraction
     if "noise" in chosen:
-        drawn["noise"] = even[13] * ranges.noise_levels
-        drawn["noise_seed"] = int(even[14] * 2**32)
+        drawn["noise"] = even.noise * ranges.noise_levels
+        drawn["noise_seed"] = int(even.grain * 2**32)
     if "colour" in chosen:
         strengths = generator(*key, "colour").uniform(-1, 1, shape[2]) * ranges.colour_fraction
         drawn["colour"] = tuple((1 + strengths).tolist())
     return Parameters(interpolation=ranges.interpolation, **drawn)
 
 
-def _symmetry(chosen: set[str], even: list[float], square: bool) -> dict[str, Any]:
+def _symmetry(chosen: set[str], even: Drawn, square: bool) -> dict[str, Any]:
     """One of the 8 turns and flips that keep a square, or of the 4 that keep a rectangle."""
-    mirror = "flips" in chosen and even[0] < 0.5
+    mirror = "flips" in chosen and even.mirror < 0.5
     if "quarter_turns" in chosen and square:
-        return {"mirror": mirror, "turns": int(even[1] * 4)}
+        return {"mirror": mirror, "turns": int(even.turns * 4)}
     # A half turn and a mirror image left to right make the one from top to bottom.
-    return {"mirror": mirror, "turns": 2 * int(even[1] * 2) if {"flips", "quarter_turns"} & chosen else 0}
+    return {"mirror": mirror, "turns": 2 * int(even.turns * 2) if {"flips", "quarter_turns"} & chosen else 0}
 
 
 def apply(image: np.ndarray, parameters: Parameters) -> np.ndarray:

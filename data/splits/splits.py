@@ -26,27 +26,21 @@ def units(
     Raises:
         ValueError: groups, hashes or near are not of length N.
     """
-    parent = list(range(count))
+    from scipy.sparse import coo_array  # here, because SciPy takes long to import
+    from scipy.sparse.csgraph import connected_components
 
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
+    links: list[tuple[int, int]] = []
     for keys in (groups, hashes, near):
         if keys is None:
             continue
         if len(keys) != count:
             raise ValueError(f"{len(keys)} keys for {count} rows")
         first: dict[str, int] = {}
-        for row, key in enumerate(keys):
-            if key:
-                one, other = root(first.setdefault(key, row)), root(row)
-                # The smaller row is the root, so that units count up in the order of their first rows.
-                parent[max(one, other)] = min(one, other)
-    _, numbers = np.unique(np.array([root(row) for row in range(count)], dtype=np.int64), return_inverse=True)
-    return numbers.astype(np.int64)
+        links += [(first.setdefault(key, row), row) for row, key in enumerate(keys) if key]
+    ends = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(links)), tuple(ends)), shape=(count, count))
+    # SciPy numbers the components in the order of their first rows.
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def draw_split(

@@ -164,6 +164,3 @@ def test_mistakes_are_said():
 def test_options_are_those_of_the_head_and_of_what_lies_below():
     own = {"levels", "descendants", "extractor", "head", "units"}
     assert set(models.options_of("hierarchical", "cnn")) == own | set(models.options_of("cnn"))
-    hints = typing.get_type_hints(train.Config)
-    assert set(hints["extractor"].__args__) == set(models.BUILDERS) - {"hierarchical"}
-    assert hints["head"] == hierarchical.Head

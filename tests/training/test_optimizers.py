@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import keras
 import numpy as np
@@ -150,8 +149,3 @@ def test_the_weight_decay_is_the_headers_or_what_suits_the_optimizer(options, de
 
 def test_nothing_is_said_of_what_the_header_says():
     assert optimizers.messages(train.Config(learning_rate=0.1, weight_decay=0.0)) == []
-
-
-def test_every_model_has_a_learning_rate():
-    models = set(get_args(get_type_hints(train.Config)["model"])) - {"hierarchical"}
-    assert set(optimizers.LEARNING_RATES) == models | {"all", "last_stage", "head"}

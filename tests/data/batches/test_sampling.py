@@ -1,13 +1,9 @@
 """How often rows are visited: on average what the formulas say, and the same number in every epoch."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 
-import train
 from data.batches.sampling import (
-    Sampling,
     class_aware,
     epoch_length,
     epoch_visits,
@@ -45,10 +41,6 @@ def test_a_class_of_few_images_is_rare_where_another_has_more_than_15_times_as_m
     assert repeated_classes([735, 49, 48], 50).tolist() == [2]
     assert repeated_classes([30, 20, 25], 50).tolist() == []
     assert repeated_classes([], 50).tolist() == repeated_classes([0, 0], 50).tolist() == []
-
-
-def test_the_header_offers_every_sampling():
-    assert get_args(train.Sampling) == get_args(Sampling)
 
 
 def test_class_aware_shows_each_class_alike():
