@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -366,6 +367,13 @@ def test_nonsense_is_refused_with_its_field(made, changes, words):
         made.run(**changes)
     assert words in str(raised.value)
     assert not (made.folder / "cache").exists()
+
+
+def test_too_little_disk_is_refused_before_work(made, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=30 * 16 * 16 * 3 - 1))
+    with pytest.raises(InputError, match=r"needs .* GB, but .* free"):
+        made.run()
+    assert not list(made.folder.glob("*cache*/*"))
 
 
 def test_the_header_itself_is_sound():
