@@ -24,14 +24,8 @@ SIZE = 48
 
 
 def config(folder: Path, **changes) -> Config:
-    values = {
-        "image_dir": folder / "images",
-        "labels_csv": folder / "labels.csv",
-        "count": 6,
-        "size": SIZE,
-        "workers": 1,
-    }
-    return Config(**{**values, **changes})
+    values = {"count": 6, "size": SIZE, "workers": 1, **changes}
+    return Config(**{"image_dir": folder / "images", "labels_csv": folder / "labels.csv", **values})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
