@@ -65,8 +65,9 @@ def main(config: Config) -> None:
     tables.show(
         f"{sum(row['result'] == 'caught' for row in rows)} of {len(rows)} mutations are caught",
         ["place", "was", "now", "result"],
-        [[f"{row['file']}:{row['line']}", row["was"][:50], row["now"][:50], row["result"]] for row in rows],
-    )
+        [[f"{row['file']}:{row['line']}", *(" ".join(row[key].split())[:50] for key in ("was", "now", "result"))]
+         for row in rows],
+    )  # fmt: skip
 
 
 def draw(files: list[str], count: int, seed: int) -> list[dict[str, Any]]:
