@@ -19,7 +19,7 @@ def test_ours_and_stock_take_steps_in_turn(capsys, monkeypatch):
     assert "PyTorch is left out: torch and torchvision cannot be imported" in printed
     found = rows(printed)
     assert set(found) == {step.STOCK, step.OURS}
-    assert [one * rate for one, rate in found.values()] == pytest.approx([4 * 1000] * 2, rel=0.05)
+    assert [one * rate for one, rate in found.values()] == pytest.approx([4 * 1000] * 2, rel=0.1)
 
 
 def test_choices_begin_with_what_train_takes():

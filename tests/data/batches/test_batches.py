@@ -123,9 +123,9 @@ def test_closed_batches_have_no_threads_and_the_same_pixels():
     before = set(threading.enumerate())
     many, one = (TrainingBatches(pictures(), 8, 3, online=Online(EVERYTHING), threads=count) for count in (3, 1))
     np.testing.assert_array_equal(many[0][0], one[0][0])
-    assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) - before
     many.close()
-    assert set(threading.enumerate()) == before
+    assert not set(threading.enumerate()) - before
     np.testing.assert_array_equal(many[1][0], one[1][0])
 
 
