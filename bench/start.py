@@ -30,8 +30,8 @@ from training import resume as resuming
 
 begin = resuming.Session.begin
 
-def watched(session, made):
-    begin(session, made)
+def watched(session, *made):
+    begin(session, *made)
     from training.checkpoint_callback import CheckpointCallback
 
     def end(*_, **__):

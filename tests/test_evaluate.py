@@ -393,7 +393,7 @@ def test_images_of_other_bytes_beside_each_other_are_named(tmp_path, capsys, no_
 def test_runs_that_cannot_be_compared_are_refused_in_a_line(tmp_path):
     first = make_run(tmp_path / "first")
     others = {
-        "only one of them knows": make_run(tmp_path / "names", names=["a", *NAMES[1:]], tuned=False),
+        "only one of them knows Nucleoplasm, a": make_run(tmp_path / "names", names=["a", *NAMES[1:]], tuned=False),
         "stored no val scores": make_run(tmp_path / "test", splits=("test",)),
     }
     for message, change in (("no val image in common", "ids"), ("has other labels", "labels")):

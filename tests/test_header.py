@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import io
 import json
 import os
 import subprocess
@@ -32,6 +33,12 @@ class Config:
     classes_file: Path | None = None  # names
     overwrite: bool = False  # replace
     seed: Seed = 0  # of what is drawn
+
+
+def test_a_log_file_shows_each_line_as_it_comes(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    header.parse(Config, "Doc.", [])
+    assert sys.stdout.line_buffering
 
 
 def test_shell_values_replace_the_header_in_both_spellings():

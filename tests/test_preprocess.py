@@ -5,12 +5,12 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import header
 import preprocess
 from common.errors import InputError
 from data.cache import chunks
@@ -31,14 +31,10 @@ class Made:
 
     def config(self, **changes) -> preprocess.Config:
         options = {
-            "image_dir": (self.folder / "images",),
-            "labels_csv": (self.folder / "labels.csv",),
-            "classes_file": self.folder / "classes.txt",
-            "cache_dir": self.folder / "cache",
-            "size": 16,
-            "workers": 1,
+            "image_dir": (self.folder / "images",), "labels_csv": (self.folder / "labels.csv",),
+            "classes_file": self.folder / "classes.txt", "cache_dir": self.folder / "cache", "size": 16, "workers": 1,
             **changes,
-        }
+        }  # fmt: skip
         return preprocess.Config(**options)
 
     def run(self, **changes) -> None:
@@ -368,8 +364,11 @@ def test_nonsense_is_refused_with_its_field(made, changes, words):
     assert not (made.folder / "cache").exists()
 
 
-def test_the_header_itself_is_sound():
-    header.check(preprocess.Config(), "the header")
+def test_too_little_disk_is_refused_before_work(made, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=30 * 16 * 16 * 3 - 1))
+    with pytest.raises(InputError, match=r"needs .* GB, but .* free"):
+        made.run()
+    assert not list(made.folder.glob("*cache*/*"))
 
 
 def test_a_mistake_in_the_shell_is_one_message(made, shell):
@@ -383,24 +382,11 @@ def test_a_mistake_in_the_shell_is_one_message(made, shell):
 
 def test_real_images_report_their_traps(cell_data, tmp_path, capsys):
     source = cell_data / "chula_rbc12"
-    preprocess.main(
-        preprocess.Config(
-            image_dir=(source / "images",),
-            labels_csv=(source / "labels.csv",),
-            classes_file=source / "classes.txt",
-            cache_dir=tmp_path / "cache",
-            size=16,
-            check_only=True,
-            workers=2,
-        )
-    )
+    Made(source).run(cache_dir=tmp_path / "cache", check_only=True, workers=2)
     printed = capsys.readouterr().out
     for words in (
-        "21 sets of byte-identical images (42 images)",
-        "16 of these sets disagree",
-        "  248 / 249",
-        "  52 / 54",
-    ):
+        "21 sets of byte-identical images (42 images)", "16 of these sets disagree", "  248 / 249", "  52 / 54",
+    ):  # fmt: skip
         assert words in printed
     assert "file format PNG gives Elliptocyte away: its 32 images" in printed
     assert "2 (ids 53, 56)" in printed

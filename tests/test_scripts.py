@@ -158,14 +158,9 @@ def test_the_pipeline_runs_in_sequence(made_set, tmp_path):
     new.mkdir()
     for path in sorted((made_set / "images").glob("*.jpg"))[:3]:
         shutil.copy(path, new)
-    pipeline(
-        IMAGE_DIR=str(made_set / "images"),
-        LABELS_CSV=str(made_set / "labels.csv"),
-        CLASSES_FILE=str(made_set / "classes.txt"),
-        CACHE_DIR=str(tmp_path / "cache"),
-        RUN_DIR=str(tmp_path / "run"),
-        NEW_IMAGES=str(new),
-    )
+    pipeline(IMAGE_DIR=str(made_set / "images"), LABELS_CSV=str(made_set / "labels.csv"),
+             CLASSES_FILE=str(made_set / "classes.txt"), CACHE_DIR=str(tmp_path / "cache"),
+             RUN_DIR=str(tmp_path / "run"), NEW_IMAGES=str(new))  # fmt: skip
     assert (tmp_path / "run" / "report" / "index.html").exists()
     assert len(rows_of(tmp_path / "run" / "predictions.csv")) == 3
 
@@ -268,19 +263,9 @@ def test_the_demo_takes_no_notice_of_other_programs_variables(demo, tmp_path):
 
 def test_real_images_with_their_traps_run_end_to_end(cell_data, shell, tmp_path):
     source = cell_data / "chula_rbc12"
-    printed = shell(
-        "preprocess.py",
-        "--image_dir",
-        source / "images",
-        "--labels_csv",
-        source / "labels.csv",
-        "--classes_file",
-        source / "classes.txt",
-        "--cache_dir",
-        tmp_path / "cache",
-        "--size",
-        32,
-    )
+    printed = shell("preprocess.py", "--image_dir", source / "images", "--labels_csv", source / "labels.csv",
+                    "--classes_file", source / "classes.txt", "--size", 32,
+                    "--cache_dir", tmp_path / "cache")  # fmt: skip
     assert "21 sets of byte-identical images" in printed
     assert "16 sets of identical images whose labels disagree" in printed
     assert "248 / 249" in printed

@@ -210,7 +210,7 @@ def test_no_old_row_moves_and_only_new_images_are_decoded(tmp_path, grown, monke
 def test_another_preparation_is_decoded_again_with_the_split_kept(tmp_path, grown, capsys):
     new = run(tmp_path, "a", cache="new", keep_split_from=tmp_path / "old", size=16)
     assert "was prepared in another way, so all images are decoded again" in capsys.readouterr().out
-    assert all(splits(new)[row_id] == split for row_id, split in splits(grown).items() if row_id in splits(new))
+    assert len(splits(new).items() & splits(grown).items()) == 38, "two of 40 are gone"
 
 
 @pytest.mark.parametrize("package", ["pillow", "tifffile", "imagecodecs"])
@@ -246,7 +246,7 @@ def test_a_cache_may_grow_in_its_own_place_from_the_shell(tmp_path, grown, shell
     assert "images keep their split" in printed
     after = splits(open_cache(tmp_path / "old"))
     assert len(after) == 60
-    assert all(after[row_id] == split for row_id, split in before.items() if row_id in after)
+    assert len(after.items() & before.items()) == 38, "two of 40 are gone"
 
 
 @pytest.mark.parametrize("order", [("001", "renamed"), ("renamed", "001")])

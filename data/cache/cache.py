@@ -114,7 +114,6 @@ def open_cache(cache_dir: Path) -> Cache:
     Raises:
         InputError: it is missing, unfinished, of another version, or damaged; says which file and what to run.
     """
-    cache_dir = Path(cache_dir)
     if not (cache_dir / DESCRIPTION).is_file():
         if partial_dir(cache_dir).is_dir():
             raise InputError(f"{cache_dir} is not finished; run preprocess.py again to go on where it stopped")

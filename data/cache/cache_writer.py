@@ -61,14 +61,6 @@ class CacheWriter(FolderWriter):
     def __init__(self, cache_dir: Path, overwrite: bool) -> None:
         super().__init__(cache_dir, overwrite, DESCRIPTION, "cache", "cache_dir")
 
-    def check_space(self, count: int, shape: tuple[int, int, int]) -> None:
-        """Refuse before any work what the disk cannot hold; `check_bytes` takes images of several shapes.
-
-        Raises:
-            InputError: `count` images of `shape` need more than is free.
-        """
-        self.check_bytes(count * int(np.prod(shape)))
-
     def decode(
         self,
         paths: list[ImageFiles],

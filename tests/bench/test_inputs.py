@@ -3,6 +3,7 @@
 import re
 
 import keras
+import pytest
 
 import losses
 from bench import inputs
@@ -20,6 +21,7 @@ def test_every_contender_trains(capsys, monkeypatch):
     monkeypatch.setattr(inputs, "compiled", small)
     inputs.main(inputs.Config(size=32, images=12, classes=3, batch_size=4, steps=2, rounds=1))
     printed = capsys.readouterr().out
-    rows = re.findall(r"^(\S.*?\S) {2,}([\d.]+) {2,}([\d.]+) {2,}[\d.]+$", printed, re.MULTILINE)
+    rows = re.findall(r"^(\S.*?\S) {2,}([\d.]+) {2,}([\d.]+) {2,}([\d.]+)$", printed, re.MULTILINE)
     assert {inputs.BARE, *(name for name, *_ in rows)} == set(inputs.contenders(inputs.Config(), None, [], []))
-    assert all(float(rate) > 0 for _, *rates in rows for rate in rates), printed
+    for _, rate, bare, ratio in rows:
+        assert float(ratio) == pytest.approx(float(rate) / float(bare), abs=0.01), printed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from common import parallel
 from common.errors import InputError
 from common.parallel import in_parallel, shown
 from data.cache import cache_writer
@@ -29,6 +30,11 @@ def test_results_come_with_the_numbers_of_their_tasks(workers, capsys):
 def test_nothing_to_do_says_nothing(capsys):
     assert list(in_parallel(pow, [], [], 2, "Squaring")) == []
     assert capsys.readouterr().out == ""
+
+
+def test_durations_are_in_words():
+    words = [parallel._duration(seconds) for seconds in (59.4, 60, 3599, 7260)]
+    assert words == ["59 s", "1 min 0 s", "59 min 59 s", "2 h 1 min"]
 
 
 def test_a_worker_killed_from_outside_is_explained():

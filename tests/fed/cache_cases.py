@@ -13,15 +13,9 @@ import numpy as np
 from feeding import Marker
 
 NONSENSE = {
-    "nothing": None,
-    "a text": "x",
-    "a number": -1,
-    "a fraction": 0.5,
-    "a list": [],
-    "a list of lists": [[]],
-    "a dict": {},
-    "yes": True,
-}
+    "nothing": None, "a text": "x", "a number": -1, "a fraction": 0.5, "a list": [], "a list of lists": [[]],
+    "a dict": {}, "yes": True,
+}  # fmt: skip
 MARKER = "marker"  # a file that no case may make
 LABELS, PIXELS, INDEX, DESCRIPTION = "labels.npy", "images-00000.npy", "index.csv", "cache.json"
 

@@ -5,15 +5,10 @@ from itertools import product
 from typing import Any
 
 ENCODINGS = {
-    "UTF-8": "utf-8",
-    "UTF-8 with a mark": "utf-8-sig",
-    "UTF-16 little": "utf-16-le",
-    "UTF-16 big": "utf-16-be",
-    "UTF-16 with a mark": "utf-16",
-    "UTF-32 with a mark": "utf-32",
-    "Latin-1": "latin-1",
+    "UTF-8": "utf-8", "UTF-8 with a mark": "utf-8-sig", "UTF-16 little": "utf-16-le", "UTF-16 big": "utf-16-be",
+    "UTF-16 with a mark": "utf-16", "UTF-32 with a mark": "utf-32", "Latin-1": "latin-1",
     "Windows-1252": "windows-1252",
-}
+}  # fmt: skip
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 LINE_ENDS = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
 

@@ -16,16 +16,8 @@ import run_cases
 ROOT = Path(__file__).parents[2]
 LEAST = 200  # cases
 RUN_WHAT_THEY_READ = {
-    "pickle",
-    "cPickle",
-    "dill",
-    "cloudpickle",
-    "shelve",
-    "marshal",
-    "yaml",
-    "joblib.load",
-    "torch.load",
-}
+    "pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "yaml", "joblib.load", "torch.load",
+}  # fmt: skip
 
 
 @functools.cache

@@ -38,10 +38,10 @@ def trained(name: str, options: dict, images: np.ndarray) -> keras.Model:
     model = models.build(name, (SIDE, SIDE, 3), len(NAMES), **SCALING, **options)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.1  # else two steps leave the statistics near where they begin, and scores alike
+            layer.momentum = 0.5  # else two steps leave the statistics near where they begin, and scores alike
     before = model.get_weights()
     model.compile(
-        keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=False,
+        keras.optimizers.Adam(1e-4), keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=False,
         jit_compile=False,
     )  # fmt: skip
     for _ in range(2):

@@ -70,7 +70,7 @@ def settled(count: int, noise: float = 0.02):
         (settled(40), 40, "cosine", "only a longer run tells"),
         (settled(40), 60, "one_cycle", ""),  # stopped before the rate had fallen
         (
-            history([0.1, 0.2, 0.3, 0.3, 0.3], [0.5, 0.4, 0.4, 0.5, 0.5], [0.5, 0.4, 0.4, 0.5, 0.6]),
+            history([0.1, 0.2, 0.3, 0.3, 0.3], [0.5, 0.4, 0.4, 0.5, 0.5], [0.5, 0.4, 0.4, 0.2, 0.8]),
             5,
             "cosine",
             "diverge",

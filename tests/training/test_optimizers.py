@@ -117,35 +117,29 @@ def test_unknown_names_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("options", "rate"),
+    ("options", "trains"),
     [
-        ({"learning_rate": 0.02, "model": "vgg16"}, 0.02),
-        ({"model": "residual"}, 0.003),
-        ({"model": "cnn", "optimizer": "adam"}, 0.001),
-        ({"model": "cnn", "optimizer": "sgd"}, 0.05),
-        ({"model": "hierarchical", "extractor": "vgg16"}, 0.0001),
-        ({"model": "resnet50"}, 0.001),
-        ({"model": "resnet50", "weights": "imagenet"}, 0.0001),
-        ({"model": "resnet50", "weights": "imagenet", "trainable": "last_stage"}, 0.0003),
-        ({"model": "resnet50", "start_from": Path("runs/earlier"), "trainable": "last_stage"}, 0.0003),
-        ({"model": "residual", "start_from": Path("runs/earlier")}, 0.003),
-        ({"model": "backbone", "weights": "imagenet", "trainable": "all", "head_epochs": 2}, 0.001),
+        ({"model": "residual"}, "residual"),
+        ({"model": "cnn", "optimizer": "sgd"}, "cnn"),
+        ({"model": "hierarchical", "extractor": "vgg16"}, "vgg16"),
+        ({"model": "resnet50"}, "resnet50"),
+        ({"model": "resnet50", "weights": "imagenet"}, "all"),
+        ({"model": "resnet50", "weights": "imagenet", "trainable": "last_stage"}, "last_stage"),
+        ({"model": "resnet50", "start_from": Path("runs/earlier"), "trainable": "last_stage"}, "last_stage"),
+        ({"model": "residual", "start_from": Path("runs/earlier")}, "residual"),
+        ({"model": "backbone", "weights": "imagenet", "trainable": "all", "head_epochs": 2}, "head"),
     ],
 )
-def test_the_learning_rate_is_the_headers_or_what_suits_the_model(options, rate):
-    config = train.Config(**options)
-    assert optimizers.highest_rate(config) == rate
-    assert optimizers.messages(config)
-
-
-@pytest.mark.parametrize(
-    ("options", "decay"),
-    [({}, 0.05), ({"optimizer": "sgd"}, 0.0005), ({"optimizer": "adam"}, 0), ({"weight_decay": 0.0}, 0),
-     ({"optimizer": "sgd", "weight_decay": 0.01}, 0.01)],
-)  # fmt: skip
-def test_the_weight_decay_is_the_headers_or_what_suits_the_optimizer(options, decay):
-    assert optimizers.resolved(train.Config(**options))["weight_decay"] == decay
+def test_what_the_header_leaves_open_suits_what_trains_and_the_optimizer(options, trains, monkeypatch):
+    rates = {name: (number, 100 + number) for number, name in enumerate(optimizers.LEARNING_RATES, 2)}
+    monkeypatch.setattr(optimizers, "LEARNING_RATES", rates)
+    monkeypatch.setattr(optimizers, "WEIGHT_DECAYS", {"adamw": 0.5, "sgd": 0.25})
+    sgd = "optimizer" in options
+    (line,) = optimizers.messages(train.Config(**options))
+    assert f"learning rate {rates[trains][sgd]} at its highest, weight decay {0.25 if sgd else 0.5}" in line
 
 
 def test_nothing_is_said_of_what_the_header_says():
-    assert optimizers.messages(train.Config(learning_rate=0.1, weight_decay=0.0)) == []
+    config = train.Config(learning_rate=0.1, weight_decay=0.0)
+    assert optimizers.resolved(config) == {"learning_rate": 0.1, "weight_decay": 0.0}
+    assert optimizers.messages(config) == []

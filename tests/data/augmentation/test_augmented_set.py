@@ -149,6 +149,9 @@ def test_what_does_not_fit_is_refused(cache):
         open_augmented(cache, "set")
     pixels.write_bytes(whole)
     labels = stored.directory / "labels.npy"
+    np.save(labels, np.load(labels)[:-1])
+    with pytest.raises(InputError, match=f"is damaged: {len(stored)} images, {len(stored) - 1} label rows and"):
+        open_augmented(cache, "set")
     np.save(labels, np.full(stored.labels.shape, 7, dtype=np.uint8))
     with pytest.raises(InputError, match="0 to 1 or 255"):
         open_augmented(cache, "set")

@@ -249,12 +249,6 @@ def test_bad_images_leave_no_gap(tmp_path, paths):
     assert "decoded" in skipped[1]
 
 
-def test_too_little_disk_is_refused_before_work(tmp_path):
-    with pytest.raises(InputError, match=r"needs .* GB, but .* free"):
-        CacheWriter(tmp_path / "deep" / "cache", overwrite=False).check_space(10**12, (512, 512, 3))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_more_files_than_may_be_open(tmp_path, paths, monkeypatch):
     write(tmp_path / "cache", paths)
     monkeypatch.setattr(pixel_files, "_open_files", lambda: 1)

@@ -195,16 +195,12 @@ def test_sound_options_have_no_fault(channels, axes):
 @pytest.mark.parametrize(
     ("channels", "pattern", "axes", "field"),
     [
-        ("", "{id}_{channel}", "", "channels"),
-        ("a,a", "{id}_{channel}", "", "channels"),
-        ("a|b", "{id}_{channel}", "", "channels"),
-        ("rgb", "{channel}", "", "channel_pattern"),
-        ("rgb", "{id}_{stain}{channel}", "", "channel_pattern"),
-        ("rgb", "{id}_{channel}", "cyx", "axes"),
-        ("rgb", "{id}_{channel}", "CY", "axes"),
-        ("rgb", "{id}_{channel}", "CYXQ", "axes"),
+        ("", "{id}_{channel}", "", "channels"), ("a,a", "{id}_{channel}", "", "channels"),
+        ("a|b", "{id}_{channel}", "", "channels"), ("rgb", "{channel}", "", "channel_pattern"),
+        ("rgb", "{id}_{stain}{channel}", "", "channel_pattern"), ("rgb", "{id}_{channel}", "cyx", "axes"),
+        ("rgb", "{id}_{channel}", "CY", "axes"), ("rgb", "{id}_{channel}", "CYXQ", "axes"),
     ],
-)
+)  # fmt: skip
 def test_unsound_options_are_named(channels, pattern, axes, field):
     (fault,) = channel_faults(channels, pattern, axes)
     assert fault.startswith(f"{field} = ")

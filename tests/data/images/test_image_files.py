@@ -355,13 +355,9 @@ def test_linked_folders_are_searched_but_never_round_in_a_circle(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     for link, target in (
-        ("images/linked", "elsewhere"),
-        ("images/d.png", ".hidden/d.png"),
-        ("images/own/round", "images"),
-        ("elsewhere/plate/back", "elsewhere"),
-        ("images/.secret", ".hidden"),
-        ("images/broken", "nowhere"),
-    ):
+        ("images/linked", "elsewhere"), ("images/d.png", ".hidden/d.png"), ("images/own/round", "images"),
+        ("elsewhere/plate/back", "elsewhere"), ("images/.secret", ".hidden"), ("images/broken", "nowhere"),
+    ):  # fmt: skip
         (tmp_path / link).symlink_to(tmp_path / target)
     found = image_files.find_images(tmp_path / "images")
     assert list(found) == ["a.png", "d.png", "linked/plate/c.png", "own/b.png"]

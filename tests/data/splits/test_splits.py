@@ -1,6 +1,7 @@
 """Splits: nothing that belongs together is parted, label rates are even, and no class is missing from train."""
 
 import csv
+import itertools
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStrati
 from common.errors import InputError
 from data.labels.label_forms import SPLITS
 from data.splits.splits import check_given_split, draw_folds, draw_split, missing_classes, units
-from data.splits.stratification import stratify
+from data.splits.stratification import ROWS_WEIGHT, stratify
 
 DATA = Path(os.environ.get("CELL_DATA", Path(__file__).parents[4] / "shared" / "data"))
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real label files are not in {DATA}")
@@ -203,6 +204,23 @@ def test_stratify_refuses_what_does_not_fit():
     with pytest.raises(InputError, match="folds = 1"):
         draw_folds(labels, np.arange(4), 1, 0)
     assert stratify(labels[:0], np.arange(0), [0.5, 0.5], 0).shape == (0,)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_move_of_a_unit_makes_a_split_more_even(seed):
+    labels, shares, unit_numbers = long_tailed_labels(300, 6, seed), [0.6, 0.25, 0.15], np.arange(300) // 5
+    rows = np.column_stack([labels, np.ones(300)])
+    target = np.outer(shares, rows.sum(axis=0))
+    weights = np.array([1] * labels.shape[1] + [ROWS_WEIGHT]) / np.maximum(target, 1) ** 2
+    parts = stratify(labels, unit_numbers, shares, seed)
+    held = np.array([rows[parts == part].sum(axis=0) for part in range(3)])
+    least = (weights * (held - target) ** 2).sum()
+    for unit, part in itertools.product(range(60), range(3)):
+        moved = held.copy()
+        moved[parts[5 * unit]] -= rows[unit_numbers == unit].sum(axis=0)
+        moved[part] += rows[unit_numbers == unit].sum(axis=0)
+        if not ((moved == 0) & (held > 0)).any():
+            assert (weights * (moved - target) ** 2).sum() >= least - 1e-9
 
 
 def test_missing_classes_count_only_positives():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from common.errors import InputError
 from data.synthetic.__main__ import Config, Plan, cache_dir, class_sizes, main, make_plan
+from data.synthetic.curves import spindle_curves
 from data.synthetic.image import DIFFICULTY, generator, render
 from data.synthetic.labels import SHARES, balanced_labels, draw_labels
 from data.synthetic.organelles import CLASS_NAMES
@@ -22,14 +24,8 @@ SIZE = 48
 
 
 def config(folder: Path, **changes) -> Config:
-    values = {
-        "image_dir": folder / "images",
-        "labels_csv": folder / "labels.csv",
-        "count": 6,
-        "size": SIZE,
-        "workers": 1,
-    }
-    return Config(**{**values, **changes})
+    values = {"count": 6, "size": SIZE, "workers": 1, **changes}
+    return Config(**{"image_dir": folder / "images", "labels_csv": folder / "labels.csv", **values})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -102,6 +98,14 @@ def test_one_more_label_adds_its_place_and_moves_no_other():
     assert 0 < spread[0] < spread[1] <= 1
     nuclei, both, rings = (render(labels, 96, 3, "a")[..., 1].astype(int) for labels in ([0], [0, 21], [21]))
     assert np.corrcoef(both.ravel(), (nuclei + rings).ravel())[0, 1] > 0.9
+
+
+def test_the_fibres_of_a_spindle_meet_at_the_poles_of_its_cell():
+    field = SimpleNamespace(mitotic=np.array([1]), unit=100.0, axis=np.array([0.0, 0.5]), bend=lambda points: points,
+                            centres=np.array([[0.0, 0.0], [30.0, 700.0]]))  # fmt: skip
+    fibres = spindle_curves(field, np.random.default_rng(0))
+    poles = field.centres[1] + 40 * np.outer([-1, 1], [np.cos(0.5), np.sin(0.5)])
+    np.testing.assert_allclose(fibres[:, [0, -1]], np.broadcast_to(poles, (11, 2, 2)), atol=4)
 
 
 def test_counter_based_generator_is_independent_of_order():
