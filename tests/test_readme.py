@@ -39,7 +39,8 @@ def commands(page: Path) -> list[str]:
 
 def copied(folder: Path, made_set: Path) -> Path:
     """The project with a user's own images and labels in it."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "cache", "runs", "demo", ".*_cache"))
+    own = {".git", ".venv", "cache", "runs", "demo"}
+    shutil.copytree(ROOT, folder, ignore=lambda where, names: own.intersection(names) if Path(where) == ROOT else ())
     (folder / ".venv").symlink_to(sys.prefix)
     for name in ("images", "new_images"):
         shutil.copytree(made_set / "images", folder / name)
