@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from common.labels import UNKNOWN
-from evaluation import counts, metrics
+from evaluation import calibration, counts, metrics
 
 
 def own_rates(labels: np.ndarray, rates: np.ndarray) -> dict[str, float]:
@@ -44,6 +44,6 @@ def own_rates(labels: np.ndarray, rates: np.ndarray) -> dict[str, float]:
     precision = counts.ratio(true, share)[true > 0]
     figures["mAP"] = float(precision.mean()) if len(precision) else float("nan")
     figures["AUC"] = 0.5 if told.any() else float("nan")
-    calibration = metrics.calibration(labels, np.broadcast_to(rates, labels.shape))
-    figures["ECE"], figures["class_ECE"] = calibration["ECE"], metrics.mean_known(calibration["class_ECE"])
+    errors = calibration.pooled(labels, np.broadcast_to(rates, labels.shape))
+    figures["ECE"], figures["class_ECE"] = errors["ECE"], metrics.mean_known(errors["class_ECE"])
     return figures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation import baseline, bootstrap, class_calibration, class_sizes, counts, metrics, ranking
+from evaluation import baseline, bootstrap, calibration, class_sizes, counts, metrics, ranking
 
 if TYPE_CHECKING:
     from run_folder import Run
@@ -63,9 +63,9 @@ class EvaluatedSplit:
 
     @functools.cached_property
     def calibration(self) -> dict[str, Any]:
-        """`metrics.calibration` of its scores, and "by_class", `class_calibration.by_class`."""
-        found = metrics.calibration(self.labels, self.scores)
-        return {**found, "by_class": class_calibration.by_class(self.labels, self.scores, self.units)}
+        """`calibration.pooled` of its scores, and "by_class", `calibration.by_class`."""
+        found = calibration.pooled(self.labels, self.scores)
+        return {**found, "by_class": calibration.by_class(self.labels, self.scores, self.units)}
 
     def summary(self) -> dict[str, dict[str, float | int]]:
         """Return choice → `metrics.summary_of`."""

@@ -36,7 +36,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: a score of a known label is nan.
     """
-    labels, scores = _checked(labels, scores)
+    labels, scores = checked(labels, scores)
     result = np.full(labels.shape[1], np.nan)
     for index in range(labels.shape[1]):
         found, predicted, _ = ranked_positives(labels[:, index], scores[:, index])
@@ -82,50 +82,6 @@ def precision_recall_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.n
         np.cumsum(np.bincount(place, weights, len(cuts))[::-1])[::-1] for weights in (labels[known] == 1, None)
     )
     return found / predicted, found / found[0]
-
-
-def calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 15) -> dict[str, Any]:
-    """How far the scores are from the shares of positives among labels with such scores (a reliability curve).
-
-    Bins of equal width from 0 to 1, a score on a border in the upper one, 1 in the last. The expected calibration error
-    is ECE = Σ_b (n_b / n)·|mean score − share of positives| over the bins (Guo et al., ICML 2017, equation 3, there of
-    the winning class; here of each label's probability).
-
-    Args:
-        labels, scores: as everywhere here; scores are probabilities.
-        bins: how many.
-
-    Returns:
-        Over the labels of all classes together: "ECE", "mean_score", "positive_share", and "bins", a dict a bin with
-        "labels" (how many), "mean_score" and "positive_share" (nan in an empty bin); and "class_ECE", (K,) float64, nan
-        for a class without known labels.
-
-    Raises:
-        ValueError: a score of a known label is not between 0 and 1.
-    """
-    labels, scores = _checked(labels, scores)
-    check_probabilities(labels, scores)
-    known = labels != UNKNOWN
-    counts, score_sums, positives = (np.zeros((bins, labels.shape[1])) for _ in range(3))
-    for index in range(labels.shape[1]):
-        here = scores[known[:, index], index].astype(np.float64)
-        places = np.minimum((here * bins).astype(np.int64), bins - 1)
-        hits = labels[known[:, index], index] == 1
-        counts[:, index], score_sums[:, index], positives[:, index] = (
-            np.bincount(places, weights=weights, minlength=bins) for weights in (None, here, hits)
-        )
-    gaps = np.abs(score_sums - positives).sum(axis=0)
-    total = counts.sum()
-    return {
-        "ECE": _share(np.abs(score_sums.sum(axis=1) - positives.sum(axis=1)).sum(), total),
-        "mean_score": _share(score_sums.sum(), total),
-        "positive_share": _share(positives.sum(), total),
-        "bins": [
-            {"labels": int(count), "mean_score": _share(mean, count), "positive_share": _share(hits, count)}
-            for count, mean, hits in zip(counts.sum(1), score_sums.sum(1), positives.sum(1), strict=True)
-        ],
-        "class_ECE": np.array([_share(gap, count) for gap, count in zip(gaps, counts.sum(axis=0), strict=True)]),
-    }
 
 
 def with_class_rates(
@@ -217,15 +173,11 @@ def check_probabilities(labels: np.ndarray, scores: np.ndarray) -> None:
         raise ValueError("scores must be probabilities from 0 to 1")
 
 
-def _checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked(labels: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     labels, other = np.asarray(labels), np.asarray(other)
     if labels.ndim != 2 or labels.shape != other.shape:
         raise ValueError(f"labels {labels.shape} and scores or predictions {other.shape} must have one shape (N, K)")
     return labels, other
-
-
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
 
 
 def mean_known(values: np.ndarray) -> float:

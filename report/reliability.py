@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from evaluation import metrics
-from evaluation.class_calibration import off
+from evaluation.calibration import off
 from report import style
 from report.formatting import percent
 from report.plots import class_axes, class_height, drawn_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.labels import UNKNOWN
-from evaluation import metrics
+from evaluation import calibration, metrics
 from evaluation.smoothing import without_smoothing
 
 
@@ -79,7 +79,7 @@ def test_calibration_equals_a_reference(seed: int) -> None:
     labels, _, _ = random_case(seed, 0.3)
     scores = np.random.default_rng(seed).random(labels.shape) ** 3
     scores[0], scores[-1] = 0.0, 1.0
-    found = metrics.calibration(labels, scores)
+    found = calibration.pooled(labels, scores)
     known = labels != UNKNOWN
     assert found["ECE"] == pytest.approx(binned(labels[known], scores[known], 15), abs=1e-12)
     assert sum(row["labels"] for row in found["bins"]) == known.sum()
@@ -93,13 +93,13 @@ def test_calibration_of_perfect_and_of_shifted_probabilities() -> None:
     random = np.random.default_rng(0)
     chances = random.random((20000, 3))
     labels = (random.random(chances.shape) < chances).astype(np.uint8)
-    assert metrics.calibration(labels, chances)["ECE"] < 0.01
-    shifted = metrics.calibration(labels, np.clip(chances + 0.2, 0, 1))
+    assert calibration.pooled(labels, chances)["ECE"] < 0.01
+    shifted = calibration.pooled(labels, np.clip(chances + 0.2, 0, 1))
     # Of the chances above 0.8 a part is cut off: 0.2 − 0.2²/2.
     assert shifted["ECE"] == pytest.approx(0.18, abs=0.01)
     assert shifted["mean_score"] - shifted["positive_share"] == pytest.approx(0.18, abs=0.01)
     with pytest.raises(ValueError, match="probabilities from 0 to 1"):
-        metrics.calibration(labels, chances + 0.2)
+        calibration.pooled(labels, chances + 0.2)
 
 
 def test_scores_for_other_class_rates_follow_bayes_rule() -> None:
@@ -132,8 +132,8 @@ def test_a_shift_of_rates_is_corrected_on_drawn_images() -> None:
     labels = (random.random((40000, 2)) < new).astype(np.uint8)
     x = random.normal(2.0 * labels - 1, 1)
     scores = 1 / (1 + np.exp(-(2 * x + np.log(trained / (1 - trained)))))
-    assert metrics.calibration(labels, scores)["ECE"] > 0.02
-    assert metrics.calibration(labels, metrics.with_class_rates(scores, trained, new))["ECE"] < 0.01
+    assert calibration.pooled(labels, scores)["ECE"] > 0.02
+    assert calibration.pooled(labels, metrics.with_class_rates(scores, trained, new))["ECE"] < 0.01
 
 
 def test_smoothing_is_undone_before_the_rates_are_corrected() -> None:

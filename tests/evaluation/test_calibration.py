@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from common.labels import UNKNOWN
-from evaluation.class_calibration import by_class
+from evaluation.calibration import by_class
 
 
 def test_ratio_and_interval_equal_scipys():
