@@ -120,13 +120,9 @@ def make_cache(config: Config) -> None:
 
 
 def after_decoding(
-    config: Config,
-    collection: "Collection",
-    division: "Division",
-    earlier: "Earlier | None",
-    reasons: list[str],
+    config: Config, collection: "Collection", division: "Division", earlier: "Earlier | None", reasons: list[str],
     thumbnails: Callable[[], Any],
-) -> tuple["Collection", "Division", list[dict[str, Any]]]:
+) -> tuple["Collection", "Division", list[dict[str, Any]]]:  # fmt: skip
     """Collection and division without images that cannot be decoded, with near-duplicates joined; and the skipped.
 
     Thumbnails are asked for only where they are compared, as those of all images take much memory.
@@ -217,8 +213,7 @@ def divided(config: Config, collection: "Collection", earlier: "Earlier | None" 
     from data.splits.survey import divide, leaks
 
     faults = Faults()
-    fractions = (config.val_fraction, config.test_fraction)
-    division = divide(collection, *fractions, config.folds, config.seed, faults, earlier)
+    division = divide(collection, config.val_fraction, config.test_fraction, config.folds, config.seed, faults, earlier)
     read = " and ".join(map(str, config.labels_csv or config.image_dir))
     faults.raise_if_any(f"{read} cannot be used:")
     if pairs := leaks(collection, division, earlier):
@@ -248,8 +243,9 @@ def show_division(collection: "Collection", division: "Division", earlier: "Earl
     from report import tables
 
     table = collection.table
-    drawn = "drawn by class rates; duplicates and groups stay together"
-    print(f"Split: {'as given' if table.split is not None else drawn}")
+    print(
+        "Split:", "as given" if table.split is not None else "drawn by class rates; duplicates and groups stay together"
+    )
     if earlier:
         print(earlier.kept_words(table.ids, collection.hashes, division.split))
     for title, (columns, body) in division_tables(table, division.split).items():
@@ -266,8 +262,7 @@ def report_bad(config: Config, collection: "Collection", reasons: list[str]) -> 
     from common.errors import InputError, listing
     from data.splits.survey import bad_rows
 
-    bad = bad_rows(collection, reasons)
-    if not bad:
+    if not (bad := bad_rows(collection, reasons)):
         return []
     places = [f" (line {row['line']})" if row["line"] else "" for row in bad]
     texts = [f"{row['path']}{place}: {row['reason']}" for row, place in zip(bad, places, strict=True)]

@@ -1,7 +1,7 @@
 """Where a model looks for a class: Grad-CAM (Selvaraju et al., "Grad-CAM: visual explanations from deep networks via
 gradient-based localization", ICCV 2017), for any functional model, on TensorFlow and on JAX."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,9 +11,7 @@ from keras import layers, ops
 from models.hierarchical import MaxConstraint
 
 
-def maps(
-    model: keras.Model, images: np.ndarray, classes: Sequence[int] | np.ndarray, batch_size: int = 32
-) -> np.ndarray:
+def maps(model: keras.Model, images: np.ndarray, classes: list[int] | np.ndarray, batch_size: int = 32) -> np.ndarray:
     """Which places of an image raise the score of a class.
 
     Of the last layer that has places, each map A_k is weighted by the mean over all places of the gradient of the

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +28,7 @@ VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")  # each behind KERA
 
 
 @contextmanager
-def joined(config: Config) -> Iterator[Any]:
+def joined(config: Config) -> Iterator[Config]:
     """Train inside the block on the devices that the header of train.py asks for.
 
     Yields:
@@ -158,7 +158,7 @@ def _initialize() -> bool:
 
 
 @contextmanager
-def _silent_twin(config: Config) -> Iterator[Any]:
+def _silent_twin(config: Config) -> Iterator[Config]:
     """The header of a process that writes nothing that is kept, and prints nothing."""
     with tempfile.TemporaryDirectory(prefix="twin-") as folder, Path(os.devnull).open("w") as nowhere:
         own = Path(folder) / config.run_dir.name

@@ -239,7 +239,7 @@ def _on_files(
             yield pieces[number], answer
 
 
-def _or_reason(function: Callable[..., ImageInfo | None], path: ImageFiles, *extra: object) -> ImageInfo | str | None:
+def _or_reason(function: Callable[..., object], path: ImageFiles, *extra: object) -> object:
     try:
         return function(path, *extra)
     except ImageError as error:
