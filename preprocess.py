@@ -189,8 +189,7 @@ def read_collection(config: Config, earlier: "Earlier | None" = None) -> tuple["
     incomplete = [reason * isinstance(image, NoImage) for image, reason in zip(images, collection.reasons, strict=True)]
     if config.on_bad_image == "stop":
         report_bad(config, collection, incomplete)
-    unread = len(images) - collection.reasons.count("")
-    if unread == len(images):
+    if (unread := len(images) - collection.reasons.count("")) == len(images):
         # Most likely an option does not fit these files, and no cache should be begun with it.
         report_bad(config, collection, collection.reasons)
     if unread and config.on_bad_image == "stop":
@@ -243,9 +242,8 @@ def show_division(collection: "Collection", division: "Division", earlier: "Earl
     from report import tables
 
     table = collection.table
-    print(
-        "Split:", "as given" if table.split is not None else "drawn by class rates; duplicates and groups stay together"
-    )
+    drawn = "drawn by class rates; duplicates and groups stay together"
+    print(f"Split: {'as given' if table.split is not None else drawn}")
     if earlier:
         print(earlier.kept_words(table.ids, collection.hashes, division.split))
     for title, (columns, body) in division_tables(table, division.split).items():
