@@ -71,7 +71,7 @@ def cache_of(run: ScoredRun, cache_dir: Path | None = None) -> tuple[Cache | Non
     """The cache that a run was trained on, of several runs the first one's; or None, and why and what to do.
 
     Args:
-        run: its run. cache_dir: where it is now; None for where it was in training.
+        run: a run or an ensemble. cache_dir: where the cache is now; None for where it was in training.
     """
     first = run.members[0]
     directory = Path(cache_dir or first.config.get("config", {}).get("cache_dir", "cache"))

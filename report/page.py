@@ -88,11 +88,7 @@ def sentences(
 
 
 def render(
-    found: Evaluation,
-    charts: Sequence[Chart],
-    said: Sequence[str],
-    gallery: Gallery,
-    overlays: Overlays | None = None,
+    found: Evaluation, charts: Sequence[Chart], said: Sequence[str], gallery: Gallery, overlays: Overlays | None = None
 ) -> str:
     """The page as HTML: text escaped, charts and images inside, nothing loaded from elsewhere.
 
