@@ -138,7 +138,7 @@ def write_metrics(output_dir: Path, found: "Evaluation", made: dict[str, Any]) -
     from common.files import write_json
     from evaluation.decision import decided
 
-    def plain(value: Any) -> Any:
+    def plain(value: object) -> object:
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, list):

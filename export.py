@@ -14,6 +14,7 @@ import header
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    from onnx import ModelProto
 
     from run_folder import Run
 
@@ -163,7 +164,7 @@ def converted(model: "keras.Model", path: Path) -> None:
         converter.setLevel(level)
 
 
-def refuse_unknown_operations(graph: Any) -> None:
+def refuse_unknown_operations(graph: "ModelProto") -> None:
     """The converter leaves an operation that it does not know under TensorFlow's name, and no runtime takes that."""
     import onnx
 
@@ -178,7 +179,7 @@ def refuse_unknown_operations(graph: Any) -> None:
         )
 
 
-def name_ends(graph: Any) -> None:
+def name_ends(graph: "ModelProto") -> None:
     """Name the output `probabilities` and the first axis of input and output `batch`, whose size is left open."""
     output = graph.graph.output[0]
     for node in graph.graph.node:

@@ -11,9 +11,12 @@ import sys
 import types
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
 from common.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 PACKAGES = (
     "keras", "tensorflow", "jax", "numpy", "pandas", "pillow", "tifffile", "imagecodecs", "opencv-python-headless",
@@ -76,7 +79,7 @@ def parse(config_class: type[ConfigType], description: str | None, arguments: li
     return config
 
 
-def check(config: Any, place: str) -> None:
+def check(config: "DataclassInstance", place: str) -> None:
     """Hold every field against its annotation.
 
     Raises:
@@ -95,7 +98,7 @@ def check(config: Any, place: str) -> None:
         raise InputError("\n".join(faults))
 
 
-def mismatch(value: Any, annotation: Any) -> str | None:
+def mismatch(value: object, annotation: object) -> str | None:
     """Why the value does not fit the annotation, or None when it does."""
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
@@ -116,7 +119,7 @@ def mismatch(value: Any, annotation: Any) -> str | None:
     return _plain_mismatch(value, annotation)
 
 
-def _plain_mismatch(value: Any, annotation: Any) -> str | None:
+def _plain_mismatch(value: object, annotation: object) -> str | None:
     if annotation is float:
         good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return None if good else "must be a finite number"
@@ -129,7 +132,7 @@ def _plain_mismatch(value: Any, annotation: Any) -> str | None:
     return None if isinstance(value, annotation) else f"must be a {annotation.__name__}"
 
 
-def record(config: Any) -> dict[str, Any]:
+def record(config: "DataclassInstance") -> dict[str, Any]:
     """What made a result: config, command line, versions, commit, seed and time, ready for JSON."""
     return {
         "config": {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)},
@@ -141,7 +144,7 @@ def record(config: Any) -> dict[str, Any]:
     }
 
 
-def next_command(script: str, **options: Any) -> None:
+def next_command(script: str, **options: object) -> None:
     """Print the command that comes next, ready to be copied into the shell."""
     import shlex
 
@@ -152,13 +155,13 @@ def next_command(script: str, **options: Any) -> None:
     print("Next: " + " ".join(words))
 
 
-def changed_options(config: Any) -> dict[str, Any]:
+def changed_options(config: "DataclassInstance") -> dict[str, Any]:
     """The options that differ from the header's defaults, without the switches, for `next_command`."""
     defaults = vars(type(config)())
     return {name: value for name, value in vars(config).items() if value != defaults[name] and value is not True}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple | list):

@@ -6,13 +6,19 @@ Two cores prepare 177 JPEG files of 2048 x 2048 a second at 256, or 375 PNG file
 
 import math
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import header
 from header import Fraction, NonNegativeInt, PositiveInt, Seed
+
+if TYPE_CHECKING:
+    from data.images.preparation import Preparation
+    from data.splits.earlier_cache import Earlier
+    from data.splits.survey import Collection, Division
 
 SMALLEST, LARGEST = 8, 4096  # sides of a prepared image, pixels
 # With the inputs these decide index.csv.
@@ -60,8 +66,6 @@ def main(config: Config) -> None:
 
 
 def make_cache(config: Config) -> None:
-    import time
-
     from data.cache.cache import open_cache
     from data.cache.cache_writer import CacheWriter, fingerprint, index_rows
     from data.splits.earlier_cache import Earlier
@@ -116,8 +120,9 @@ def make_cache(config: Config) -> None:
 
 
 def after_decoding(
-    config: Config, collection: Any, division: Any, earlier: Any, reasons: list[str], thumbnails: Callable[[], Any]
-) -> tuple[Any, Any, list[dict[str, Any]]]:
+    config: Config, collection: "Collection", division: "Division", earlier: "Earlier | None", reasons: list[str],
+    thumbnails: Callable[[], Any],
+) -> tuple["Collection", "Division", list[dict[str, Any]]]:  # fmt: skip
     """Collection and division without images that cannot be decoded, with near-duplicates joined; and the skipped.
 
     Thumbnails are asked for only where they are compared, as those of all images take much memory.
@@ -163,10 +168,8 @@ def check_config(config: Config) -> None:
         raise InputError("\n".join(faults))
 
 
-def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
+def read_collection(config: Config, earlier: "Earlier | None" = None) -> tuple["Collection", "Preparation"]:
     """Labels and image headers, every fault of the two raised at once; and how these images become pixels."""
-    from dataclasses import fields
-
     from data.images.image_files import NoImage
     from data.images.preparation import Preparation, with_buckets
     from data.images.white_level import settled
@@ -186,8 +189,7 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     incomplete = [reason * isinstance(image, NoImage) for image, reason in zip(images, collection.reasons, strict=True)]
     if config.on_bad_image == "stop":
         report_bad(config, collection, incomplete)
-    unread = len(images) - collection.reasons.count("")
-    if unread == len(images):
+    if (unread := len(images) - collection.reasons.count("")) == len(images):
         # Most likely an option does not fit these files, and no cache should be begun with it.
         report_bad(config, collection, collection.reasons)
     if unread and config.on_bad_image == "stop":
@@ -204,14 +206,13 @@ def read_collection(config: Config, earlier: Any = None) -> tuple[Any, Any]:
     return collection, preparation
 
 
-def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
+def divided(config: Config, collection: "Collection", earlier: "Earlier | None" = None) -> "Division":
     """The split and folds; a split given or kept that parts what belongs together is refused or named."""
     from common.errors import Faults, InputError, listing
     from data.splits.survey import divide, leaks
 
     faults = Faults()
-    fractions = (config.val_fraction, config.test_fraction)
-    division = divide(collection, *fractions, config.folds, config.seed, faults, earlier)
+    division = divide(collection, config.val_fraction, config.test_fraction, config.folds, config.seed, faults, earlier)
     read = " and ".join(map(str, config.labels_csv or config.image_dir))
     faults.raise_if_any(f"{read} cannot be used:")
     if pairs := leaks(collection, division, earlier):
@@ -224,7 +225,7 @@ def divided(config: Config, collection: Any, earlier: Any = None) -> Any:
     return division
 
 
-def show_findings(collection: Any) -> None:
+def show_findings(collection: "Collection") -> None:
     from data.splits.findings import finding_warnings, overview
 
     found = collection.table, collection.hashes, collection.infos
@@ -236,7 +237,7 @@ def show_findings(collection: Any) -> None:
     print()
 
 
-def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
+def show_division(collection: "Collection", division: "Division", earlier: "Earlier | None" = None) -> None:
     from data.splits.findings import division_tables, division_warnings
     from report import tables
 
@@ -254,13 +255,12 @@ def show_division(collection: Any, division: Any, earlier: Any = None) -> None:
         warn(text)
 
 
-def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict[str, Any]]:
+def report_bad(config: Config, collection: "Collection", reasons: list[str]) -> list[dict[str, Any]]:
     """The rows of images that cannot be decoded, named; raises unless they are to be left out."""
     from common.errors import InputError, listing
     from data.splits.survey import bad_rows
 
-    bad = bad_rows(collection, reasons)
-    if not bad:
+    if not (bad := bad_rows(collection, reasons)):
         return []
     places = [f" (line {row['line']})" if row["line"] else "" for row in bad]
     texts = [f"{row['path']}{place}: {row['reason']}" for row, place in zip(bad, places, strict=True)]
@@ -273,7 +273,9 @@ def report_bad(config: Config, collection: Any, reasons: list[str]) -> list[dict
     return bad
 
 
-def describe(config: Config, collection: Any, preparation: Any, division: Any) -> dict[str, Any]:
+def describe(
+    config: Config, collection: "Collection", preparation: "Preparation", division: "Division"
+) -> dict[str, Any]:
     from data.splits.findings import giveaway_texts
     from data.splits.splits import check_given_split
 

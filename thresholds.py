@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from run_folder import ScoredRun, Scores
-    from thresholding.held_out import Honest
+    from thresholding.held_out import Choose, Honest, Predict
 
 Method = Literal["shrink", "per_class", "global", "cross_fit", "rate_match", "fixed"]
 Objective = Literal["macro_f1", "micro_f1", "micro_macro", "subset_accuracy", "expected_cost"]
@@ -99,7 +99,7 @@ def main(config: Config) -> None:
     header.next_command("evaluate.py", run_dirs=config.run_dirs, **options)
 
 
-def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", **options: Any) -> "np.ndarray":
+def fit(labels: "np.ndarray", scores: "np.ndarray", method: str = "per_class", **options: object) -> "np.ndarray":
     """The K thresholds that a method chooses; predict a class where its score is at or above its threshold.
 
     Args:
@@ -176,7 +176,7 @@ def method_options(config: Config, run: "ScoredRun") -> dict[str, Any]:
     return options
 
 
-def recorded_chooser(thresholds_run: "ScoredRun", run: "ScoredRun") -> Any:
+def recorded_chooser(thresholds_run: "ScoredRun", run: "ScoredRun") -> "Choose | None":
     """Return the method that chose a run's thresholds, to choose others by it on other images.
 
     Args:
@@ -184,7 +184,7 @@ def recorded_chooser(thresholds_run: "ScoredRun", run: "ScoredRun") -> Any:
         run: the one whose rates in training the method may use.
 
     Returns:
-        A `thresholding.held_out.Choose`; None if thresholds.json was edited by hand or its config is damaged.
+        None if thresholds.json was edited by hand or its config is damaged.
     """
     from common.errors import InputError
     from thresholding import over_tree
@@ -202,7 +202,7 @@ def recorded_chooser(thresholds_run: "ScoredRun", run: "ScoredRun") -> Any:
         return None
 
 
-def judged_apart(config: Config, run: "ScoredRun", scored: "Scores", choose: Any) -> "Honest | None":
+def judged_apart(config: Config, run: "ScoredRun", scored: "Scores", choose: "Choose") -> "Honest | None":
     """The figures of the method on rows that did not choose its thresholds; None where it chooses none."""
     from evaluation.bootstrap import group_units
     from thresholding import held_out
@@ -237,7 +237,7 @@ def judged_on_test(config: Config, run: "ScoredRun", scored: "Scores", options: 
     return held_out.across_folds(*given, choose, predictor(config, run), classes_of(run))
 
 
-def predictor(config: Config, run: "ScoredRun") -> Any:
+def predictor(config: Config, run: "ScoredRun") -> "Predict":
     """What is made of scores and thresholds where the method is judged."""
     from evaluation.decision import Decision
 

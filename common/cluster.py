@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError, listing
 from common.files import partial_dir
 from common.parallel import CLUSTER
 from common.versions import decoder_versions
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 20  # to wait for the scheduler, and for its first worker
@@ -69,7 +72,7 @@ def cluster(scheduler: str, reads: Sequence[Path], writes: Path) -> Iterator[Non
 
 
 @contextmanager
-def _connected(scheduler: str) -> Iterator[Any]:
+def _connected(scheduler: str) -> Iterator["Client"]:
     try:
         from distributed import Client
     except ImportError:
@@ -93,7 +96,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _check_workers(client: Any, reads: Sequence[Path], writes: Path) -> None:
+def _check_workers(client: "Client", reads: Sequence[Path], writes: Path) -> None:
     """Refuse workers that would read other files, write elsewhere, or decode other pixels."""
     folder = partial_dir(writes).resolve().parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +123,7 @@ def maker() -> dict[str, Any]:
     return {"decoders": decoder_versions(), "code": CODE}
 
 
-def there(folder: str, wanted: dict[str, Any], function: Callable[..., Any], *task: Any) -> Any:
+def there(folder: str, wanted: dict[str, Any], function: Callable[..., Any], *task: object) -> object:
     """A task on a worker, which may have come when the others had been asked already.
 
     Args:

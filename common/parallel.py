@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 
 from common.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 # The client of the Dask cluster that works in place of this machine's cores, and what calls a function with its
 # arguments there; set by `common.cluster.cluster`.
@@ -66,7 +69,7 @@ def _locally(
 
 
 def _on_cluster(
-    client: Any, there: Callable[..., Any], function: Callable[..., Any], tasks: list[tuple[Any, ...]]
+    client: "Client", there: Callable[..., Any], function: Callable[..., Any], tasks: list[tuple[Any, ...]]
 ) -> Generator[tuple[int, Any], None, None]:
     # Not by joblib's Dask backend (1.6.0), which waits for ever where a task fails and results come as a generator.
     from distributed import KilledWorker, as_completed

@@ -1,10 +1,10 @@
 """From scores to predictions: the one place in which thresholds, a tree, and a rule for images without a class meet."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from data.labels.hierarchy import Tree
 from evaluation import metrics
 
 
@@ -21,12 +21,12 @@ class Decision:
     thresholds: np.ndarray | float
     at_least_one: bool = False
 
-    def predictions(self, scores: np.ndarray, tree: Any = None) -> np.ndarray:
+    def predictions(self, scores: np.ndarray, tree: Tree | None = None) -> np.ndarray:
         """Predictions (N, M) bool of scores (N, M).
 
         Args:
             scores: of M classes, or of M nodes the first of which are the classes.
-            tree: a `data.labels.hierarchy.Tree` of the M nodes: what stands above a predicted node is predicted too,
+            tree: of the M nodes: what stands above a predicted node is predicted too,
                 and it is among the classes that at least one is predicted. Or None.
         """
         found = metrics.predict(scores, self.thresholds)
@@ -49,6 +49,6 @@ def never_predicted(thresholds: np.ndarray | float) -> np.ndarray:
     return np.asarray(thresholds) > 1
 
 
-def decided(cuts: Any) -> Decision:
+def decided(cuts: Decision | np.ndarray | float) -> Decision:
     """A decision as it is, and thresholds as the decision by them alone."""
     return cuts if isinstance(cuts, Decision) else Decision(cuts)

@@ -4,24 +4,22 @@ All that stands above a predicted node is predicted too, whatever its own thresh
 `data.labels.hierarchy.Tree` of M nodes, the first K of which are the classes; without a tree, all M are classes.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from data.labels.hierarchy import Tree
 from evaluation.decision import Decision, decided
 from evaluation.figures import EvaluatedSplit
 
-if TYPE_CHECKING:
-    from data.labels.hierarchy import Tree
 
-
-def predictions(tree: "Tree | None", scores: np.ndarray, cuts: Decision | np.ndarray | float) -> np.ndarray:
+def predictions(tree: Tree | None, scores: np.ndarray, cuts: Decision | np.ndarray | float) -> np.ndarray:
     """(N, M) bool; cuts are a decision, or its thresholds alone, (M,) or one number."""
     return decided(cuts).predictions(scores, tree)
 
 
 def evaluated_nodes(
-    tree: "Tree | None", labels: np.ndarray, scores: np.ndarray, choices: dict[str, Any], groups: Any = None
+    tree: Tree | None, labels: np.ndarray, scores: np.ndarray, choices: dict[str, Any], groups: np.ndarray | None = None
 ) -> EvaluatedSplit:
     """All M nodes of labels and scores (N, M); `choices` are the names of cuts, see `predictions`."""
     chosen = {name: predictions(tree, scores, cuts) for name, cuts in choices.items()}
@@ -29,7 +27,7 @@ def evaluated_nodes(
 
 
 def level_figures(
-    tree: "Tree", nodes: EvaluatedSplit, rows: dict[str, list[dict[str, Any]]]
+    tree: Tree, nodes: EvaluatedSplit, rows: dict[str, list[dict[str, Any]]]
 ) -> dict[str, list[dict[str, Any]]]:
     """The tree level by level, the tops first.
 

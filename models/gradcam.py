@@ -11,7 +11,7 @@ from keras import layers, ops
 from models.hierarchical import MaxConstraint
 
 
-def maps(model: keras.Model, images: np.ndarray, classes: Any, batch_size: int = 32) -> np.ndarray:
+def maps(model: keras.Model, images: np.ndarray, classes: list[int] | np.ndarray, batch_size: int = 32) -> np.ndarray:
     """Which places of an image raise the score of a class.
 
     Of the last layer that has places, each map A_k is weighted by the mean over all places of the gradient of the
@@ -68,7 +68,7 @@ def parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     raise ValueError(f"{model.name} has no maps to look at: {reason}" + ("" if several else " height and width"))
 
 
-def _spatial(model: keras.Model) -> Iterator[Any]:
+def _spatial(model: keras.Model) -> Iterator[keras.KerasTensor]:
     """The outputs with more than one place, last first, without those that are only the maxima of others."""
     # By the calls and not by the layers: a layer that is called twice, or is a model itself, says of its output what it
     # is elsewhere.
@@ -82,7 +82,7 @@ def _spatial(model: keras.Model) -> Iterator[Any]:
                 yield call.outputs[0]
 
 
-def _logits(model: keras.Model) -> Any:
+def _logits(model: keras.Model) -> keras.KerasTensor:
     """The symbolic logits (N, K) of a model that ends in a sigmoid; the output of one that does not."""
     output = model.output
     layer = output._keras_history.operation
@@ -100,7 +100,7 @@ def _logits(model: keras.Model) -> Any:
     return logits
 
 
-def _is_sigmoid(layer: Any) -> bool:
+def _is_sigmoid(layer: keras.Operation) -> bool:
     return getattr(layer, "activation", None) is keras.activations.sigmoid
 
 

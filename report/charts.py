@@ -1,13 +1,13 @@
 """The charts of an evaluation: which there are, what each is called, and how it is read."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from common.errors import InputError
 from common.labels import UNKNOWN
 from data.augmentation.augmented_set import open_augmented
+from data.cache.cache import Cache
 from evaluation.cooccurrence import pairs
 from evaluation.decision import decided
 from evaluation.evaluation import Evaluation
@@ -56,7 +56,7 @@ LEARNING = (
 AUGMENTED = "Training images before and after augmentation"
 
 
-def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Any) -> list[Chart]:
+def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Cache | None) -> list[Chart]:
     """Draw the charts of the judged split, and name those that training and tuning left.
 
     Args:
@@ -108,7 +108,7 @@ def there(chart: Chart) -> list[Chart]:
     return [chart] if chart.path.is_file() else []
 
 
-def augmented_counts(path: Path, run: ScoredRun, cache: Any) -> list[Chart]:
+def augmented_counts(path: Path, run: ScoredRun, cache: Cache) -> list[Chart]:
     """Draw the training images of each class before and after augmentation, of a run that had augmented sets.
 
     Args:

@@ -5,6 +5,7 @@ from typing import Any
 
 from report import figure_tables, tables
 from report.formatting import between, number, percent, signed
+from run_folder import ScoredRun
 from run_folder.comparison import FOLDS, NO_THRESHOLD
 
 AT = {NO_THRESHOLD: "", "0.5": " (at 0.5)", "tuned": " (tuned)", "held_out": " (held out)"}
@@ -27,7 +28,7 @@ SEEDS = (
 )
 
 
-def show(run: Any, found: Sequence[dict[str, Any]]) -> None:
+def show(run: ScoredRun, found: Sequence[dict[str, Any]]) -> None:
     """Print a table for each comparison."""
     for each in found:
         tables.show(

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from report import style
 from report.plots import drawn_of
@@ -69,14 +71,14 @@ def draw(found: dict[str, np.ndarray], rows: list[dict[str, Any]], columns: list
     style.save(figure, path)
 
 
-def _explain_blank_rows(axes: Any, images: np.ndarray, name: str, split: str) -> None:
+def _explain_blank_rows(axes: Axes, images: np.ndarray, name: str, split: str) -> None:
     """Write into the gray row of a class that no image has why it is gray."""
     reason = "never predicted" if name == "predicted" else f"no image in {split}"
     for row in np.flatnonzero(images == 0):
         axes.text(-0.3, row, reason, va="center", fontsize=7, color="0.35")
 
 
-def _fit_height(figure: Any) -> None:
+def _fit_height(figure: Figure) -> None:
     """Take away the height that square maps leave over beside names of unknown length."""
     with style.boxes_for_letters():
         figure.draw_without_rendering()
@@ -84,7 +86,7 @@ def _fit_height(figure: Any) -> None:
     figure.set_size_inches(figure.get_size_inches()[0], box.height + 2 * EDGE)
 
 
-def _write_shares(axes: Any, shares: np.ndarray) -> None:
+def _write_shares(axes: Axes, shares: np.ndarray) -> None:
     for (row, column), share in np.ndenumerate(shares):
         if np.isfinite(share):
             colour = "white" if share > 0.6 else "0.2"

@@ -1,26 +1,26 @@
 """The pictures of a set before any training: class_counts.png and preview.png."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data.images.errors import ImageError
 from data.images.image_files import prepare
+from data.images.preparation import Preparation
 from data.labels.label_forms import SPLITS
 from data.splits.findings import label_names, preview_rows, split_table
+from data.splits.survey import Collection, Division
 from report.dataset_plots import draw_class_counts, draw_preview
 
 PREVIEWED = 24  # images on the contact sheet
 
 
-def draw(folder: Path, collection: Any, division: Any, preparation: Any) -> None:
+def draw(folder: Path, collection: Collection, division: Division, preparation: Preparation) -> None:
     """Draw both.
 
     Args:
         folder: where they go.
-        collection: a `data.splits.survey.Collection`. division: its split.
-        preparation: how its images become pixels.
+        collection, division, preparation: the images, their split, and how they become pixels.
     """
     table = collection.table
     counts = split_table(table.labels, division.split)

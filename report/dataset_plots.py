@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from report import style, thumbnails
 
@@ -144,7 +144,7 @@ def draw_preview(
     style.save(figure, path)
 
 
-def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left: float, top: float) -> None:
+def _show_channels(axes: Axes, pixels: np.ndarray, colours: dict[str, str], left: float, top: float) -> None:
     """Each channel in gray under its name, in rows of `TILES`."""
     side = (CELL[0] - MARGIN) / TILES
     for number, (name, colour) in enumerate(colours.items()):
@@ -155,7 +155,7 @@ def _show_channels(axes: Any, pixels: np.ndarray, colours: dict[str, str], left:
         axes.text(x, y - 0.045, shortened(name, 9), fontsize=5.5, color="0.2")
 
 
-def _show(axes: Any, pixels: np.ndarray, left: float, top: float, side: float) -> None:
+def _show(axes: Axes, pixels: np.ndarray, left: float, top: float, side: float) -> None:
     shown = thumbnails.rgb(pixels)
     # What is not square keeps its aspect ratio, in the middle of the square.
     height, width = (side * length / max(shown.shape[:2]) for length in shown.shape[:2])

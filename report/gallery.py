@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from common.errors import InputError
-from data.cache.cache import open_cache
+from data.cache.cache import Cache, open_cache
 from data.images.preparation import PICTURES
 from evaluation.evaluation import Evaluation
 from report import thumbnails
 from report.plots import drawn_of
+from run_folder import ScoredRun
 
 BUDGET = 3_500_000  # bytes of a page that all thumbnails take at most
 MOST_IMAGES = 1_200  # of a page: as many fit the budget at the smallest of these
@@ -67,11 +67,11 @@ KINDS = {  # name → in which order they are shown, and what is said where ther
 }
 
 
-def cache_of(run: Any, cache_dir: Path | None = None) -> tuple[Any, str]:
+def cache_of(run: ScoredRun, cache_dir: Path | None = None) -> tuple[Cache | None, str]:
     """The cache that a run was trained on, of several runs the first one's; or None, and why and what to do.
 
     Args:
-        run: a `run_folder.Run`. cache_dir: where it is now; None for where it was in training.
+        run: a run or an ensemble. cache_dir: where the cache is now; None for where it was in training.
     """
     first = run.members[0]
     directory = Path(cache_dir or first.config.get("config", {}).get("cache_dir", "cache"))
@@ -86,7 +86,7 @@ def cache_of(run: Any, cache_dir: Path | None = None) -> tuple[Any, str]:
         )
 
 
-def gallery(found: Evaluation, count: int, cache: Any, problem: str = "") -> Gallery:
+def gallery(found: Evaluation, count: int, cache: Cache | None, problem: str = "") -> Gallery:
     """Choose images of each class and read them out of the cache.
 
     Args:
@@ -108,7 +108,7 @@ def gallery(found: Evaluation, count: int, cache: Any, problem: str = "") -> Gal
     return Gallery(classes=classes, side=side, count=count, notes=notes)
 
 
-def notes_on(run: Any, cache: Any, lacking: int) -> list[str]:
+def notes_on(run: ScoredRun, cache: Cache, lacking: int) -> list[str]:
     """What a reader of the pictures must know about where they come from."""
     said = []
     if len(run.members) > 1:
@@ -168,12 +168,11 @@ def with_pictures(kind: Kind, pictures: Iterator[str]) -> Kind:
     return replace(kind, images=images)
 
 
-def pictured(cache: Any, names: Sequence[str]) -> tuple[int, list[str]]:
+def pictured(cache: Cache, names: Sequence[str]) -> tuple[int, list[str]]:
     """Thumbnails as large as the budget allows.
 
     Args:
-        cache: a `data.cache.cache.Cache`. names: ids of images, some of them perhaps several times, or not in the
-            cache.
+        cache: of the images. names: their ids, some of them perhaps several times, or not in the cache.
 
     Returns:
         The side of the thumbnails, pixels, and a data URL for each name, empty for what the cache lacks.

@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.errors import InputError
+from data.cache.cache import Cache
 from data.images.preparation import PICTURES
 from evaluation import class_sizes
 from evaluation.evaluation import Evaluation
 from report import thumbnails
 from report.gallery import cache_of, highest
+from run_folder import Run
+
+if TYPE_CHECKING:
+    from keras import Model
 
 SIDE, QUALITY = 224, 80  # pixels of the longer side, small images enlarged; of the JPEG
 COLOURS = "inferno"  # lightness rises evenly with heat, so that it can be read without seeing colours too
@@ -123,12 +128,12 @@ def surest(found: Evaluation, column: int, kinds: Sequence[str]) -> Pick | None:
     return None
 
 
-def knows(run: Any, found: Evaluation, pick: Pick, seen: set[str]) -> bool:
+def knows(run: Run, found: Evaluation, pick: Pick, seen: set[str]) -> bool:
     """Whether a run knows a pick's class and scored its image; `seen` are the ids that it scored in this split."""
     return found.run.class_names[pick.column] in run.class_names and found.scored[found.split].ids[pick.row] in seen
 
 
-def drawn(run: Any, found: Evaluation, chosen: Sequence[Pick], cache_dir: Path | None) -> list[Overlay]:
+def drawn(run: Run, found: Evaluation, chosen: Sequence[Pick], cache_dir: Path | None) -> list[Overlay]:
     """The overlays of a run's picks, in their order.
 
     Raises:
@@ -150,7 +155,7 @@ def drawn(run: Any, found: Evaluation, chosen: Sequence[Pick], cache_dir: Path |
     return made
 
 
-def images_of(run: Any, ids: Sequence[str], cache_dir: Path | None) -> tuple[Any, list[np.ndarray]]:
+def images_of(run: Run, ids: Sequence[str], cache_dir: Path | None) -> tuple[Cache, list[np.ndarray]]:
     """A run's cache and images out of it, each (H, W, C) uint8.
 
     Raises:
@@ -166,7 +171,7 @@ def images_of(run: Any, ids: Sequence[str], cache_dir: Path | None) -> tuple[Any
     return cache, [cache.gather(np.array([places[name]]))[0] for name in ids]
 
 
-def heat_maps(model: Any, images: Sequence[np.ndarray], classes: Sequence[int]) -> list[np.ndarray]:
+def heat_maps(model: "Model", images: Sequence[np.ndarray], classes: Sequence[int]) -> list[np.ndarray]:
     """One map an image for one class each, (h, w) float32.
 
     Raises:

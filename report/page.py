@@ -6,12 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evaluation.class_sizes import FEW_IN_DRAWS
 from evaluation.decision import never_predicted
+from evaluation.evaluation import Evaluation
 from report.formatting import OFF_CENTRE, between, cut, number, off_centre, percent, signed
+from report.gallery import Gallery
+from report.overlays import Overlays
 from run_folder import ScoredRun
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATE = "page.html.j2"
 TOOK_PART = {
@@ -82,20 +88,14 @@ def sentences(
 
 
 def render(
-    found: Any,
-    charts: Sequence[Chart],
-    said: Sequence[str],
-    gallery: Any,
-    overlays: Any = None,
+    found: Evaluation, charts: Sequence[Chart], said: Sequence[str], gallery: Gallery, overlays: Overlays | None = None
 ) -> str:
     """The page as HTML: text escaped, charts and images inside, nothing loaded from elsewhere.
 
     Args:
-        found: a `evaluation.evaluation.Evaluation`.
-        charts: what is drawn below the tables.
+        found: what the tables show. charts: what is drawn below them.
         said: what begins it, see `sentences`.
-        gallery: a `report.gallery.Gallery`.
-        overlays: what overlays.html.j2 shows; None for no such section.
+        gallery, overlays: what their templates show; None for no section of overlays.
     """
     from markupsafe import Markup
 
@@ -132,7 +132,7 @@ def render(
     )  # fmt: skip
 
 
-def environment() -> Any:
+def environment() -> "Environment":
     """Where templates of this folder become pages: what they are given is escaped, and shown without characters that
     no page may hold."""
     import jinja2
@@ -152,12 +152,12 @@ def environment() -> Any:
     return made
 
 
-def printable(value: Any) -> Any:
+def printable(value: object) -> object:
     """Text with \N{REPLACEMENT CHARACTER} for control characters and halves of characters; all else as it is."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
 
 
-def tiles(found: Any) -> list[dict[str, str]]:
+def tiles(found: Evaluation) -> list[dict[str, str]]:
     """The main figures of the judged split: what each is, its value, its interval, and what guessing would give."""
     spans = found.more["intervals"]
     kind = "groups" if "groups" in spans else "images"
@@ -190,7 +190,7 @@ def made_by(run: ScoredRun) -> dict[str, str]:
     }
 
 
-def setting(value: Any) -> str:
+def setting(value: object) -> str:
     """A value of a header as one would type it."""
     if isinstance(value, list | tuple):
         return " ".join(map(setting, value)) or "none"

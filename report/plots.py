@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from common.labels import UNKNOWN
@@ -84,7 +85,7 @@ def count_dots(by_thresholds: ClassRows, split: str, path: Path) -> None:
 
 
 def explain_zeros(
-    axes: Any, middle: float, versions: tuple[dict[str, Any], ...], measure: str, split: str, thickness: float
+    axes: Axes, middle: float, versions: tuple[dict[str, Any], ...], measure: str, split: str, thickness: float
 ) -> None:
     """Write where the bars of a class are missing why; once, where there is one reason for all of them."""
     reasons = ["" if row[measure] else why_zero(row, measure, split) for row in versions]
@@ -140,7 +141,7 @@ def precision_recall_curves(
     style.save(figure, path)
 
 
-def curve_cell(axes: Any, labels: np.ndarray, scores: np.ndarray, points: dict[str, dict[str, Any]]) -> None:
+def curve_cell(axes: Axes, labels: np.ndarray, scores: np.ndarray, points: dict[str, dict[str, Any]]) -> None:
     """The curve of one class, its labels and scores (N,), and its row at each choice of thresholds."""
     row = next(iter(points.values()))
     if row["support"]:

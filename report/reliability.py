@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from evaluation import metrics
@@ -80,7 +81,7 @@ def draw(found: dict[str, Any], rows: list[dict[str, Any]], columns: list[int], 
     style.save(drawn, path)
 
 
-def _ratios(axes: Any, by_class: dict[str, np.ndarray]) -> None:
+def _ratios(axes: Axes, by_class: dict[str, np.ndarray]) -> None:
     ratio, low, high = (by_class[name] for name in ("ratio", "low", "high"))
     ends = np.concatenate([low, high, ratio])
     ends = ends[np.isfinite(ends) & (ends > 0)]
@@ -102,7 +103,7 @@ def _ratios(axes: Any, by_class: dict[str, np.ndarray]) -> None:
     axes.grid(axis="y", visible=False)
 
 
-def _curve(axes: Any, found: dict[str, Any], split: str) -> None:
+def _curve(axes: Axes, found: dict[str, Any], split: str) -> None:
     labels, scores, shares = (
         np.array([each[name] for each in found["bins"]], dtype=np.float64)
         for name in ("labels", "mean_score", "positive_share")

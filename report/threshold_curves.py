@@ -1,9 +1,10 @@
 """thresholds.png: F1 against the threshold, a small chart a class, and the threshold that was chosen."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -51,7 +52,7 @@ def draw(
     style.save(figure, directory / FILE)
 
 
-def _place(figure: Any) -> None:
+def _place(figure: Figure) -> None:
     """Lay the small charts out by hand: finding a layout for many of them takes matplotlib seconds."""
     figure.set_layout_engine(None)
     width, height = figure.get_size_inches()
@@ -59,7 +60,7 @@ def _place(figure: Any) -> None:
     figure.subplots_adjust(left=0.65 / width, right=1 - 0.15 / width, top=top, bottom=bottom, wspace=0.12, hspace=0.62)
 
 
-def _cell(axes: Any, labels: np.ndarray, scores: np.ndarray, threshold: float, apart: np.ndarray | None) -> None:
+def _cell(axes: Axes, labels: np.ndarray, scores: np.ndarray, threshold: float, apart: np.ndarray | None) -> None:
     """The chart of one class, its labels and scores (N,), its threshold, and those chosen without some rows (S,)."""
     positives = int(np.count_nonzero(labels == 1))
     if apart is not None:
@@ -105,12 +106,12 @@ def _outline(cuts: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.unique([first, last, by_value[first], by_value[last]])
 
 
-def on_axis(probabilities: Any) -> np.ndarray:
+def on_axis(probabilities: np.ndarray | float) -> np.ndarray:
     """Return logits within the ends of the axis."""
     return np.clip(logits(probabilities), -LOGIT, LOGIT)
 
 
-def _legend(figure: Any, spread: bool) -> None:
+def _legend(figure: Figure, spread: bool) -> None:
     handles = [
         Line2D([], [], linestyle="", marker="o", color=style.BLUE, label="threshold chosen"),
         Line2D([], [], color="0.5", linestyle=":", linewidth=1, label="highest F1 on these images"),

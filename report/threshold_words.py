@@ -1,7 +1,7 @@
 """What is said of thresholds: a row a class, what they reach, which of them are guesses, and what may be believed."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,9 +9,13 @@ from evaluation.class_sizes import FEW_TO_TUNE
 from evaluation.figures import EvaluatedSplit
 from report import tables
 from report.formatting import cut, number
+from run_folder import ScoredRun
 from thresholding.held_out import Honest
 from thresholding.methods import TUNES_NOTHING
 from thresholding.objectives import cost
+
+if TYPE_CHECKING:
+    from thresholds import Config
 
 COST = "expected_cost"  # the objective that has prices
 FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "subset_accuracy": "subset accuracy", "cost": "cost"}
@@ -30,7 +34,12 @@ EDITED = (
 
 
 def show_classes(
-    config: Any, run: Any, nodes: EvaluatedSplit, thresholds: np.ndarray, honest: Honest | None, options: dict[str, Any]
+    config: "Config",
+    run: ScoredRun,
+    nodes: EvaluatedSplit,
+    thresholds: np.ndarray,
+    honest: Honest | None,
+    options: dict[str, Any],
 ) -> None:
     """Print a row a class, the largest first: its positives, its threshold, and F1 before, after, and held out; or what
     it costs, where that was to be low, and then the cost of all."""
@@ -65,7 +74,7 @@ def show_classes(
 
 
 def show_figures(
-    config: Any, figures: dict, honest: Honest | None, tested: Honest | None, options: dict[str, Any]
+    config: "Config", figures: dict, honest: Honest | None, tested: Honest | None, options: dict[str, Any]
 ) -> None:
     """Say what the thresholds reach on these rows, on rows that did not choose them, and on test images that did."""
     plain, tuned = figures["at_0.5"], figures["tuned"]
@@ -99,7 +108,7 @@ def listed(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _written(name: str) -> Any:
+def _written(name: str) -> Callable[[float], str]:
     return price if name == "cost" else number
 
 
@@ -108,7 +117,7 @@ def price(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
 
 
-def beliefs(run: Any, split: str, tuned_on: int) -> list[str]:
+def beliefs(run: ScoredRun, split: str, tuned_on: int) -> list[str]:
     """What is to be believed of the tuned figures of a split, in sentences, from what thresholds.json holds.
 
     Args:
@@ -128,7 +137,7 @@ def beliefs(run: Any, split: str, tuned_on: int) -> list[str]:
     return []
 
 
-def name_classes(config: Any, class_names: list[str], positives: np.ndarray) -> None:
+def name_classes(config: "Config", class_names: list[str], positives: np.ndarray) -> None:
     """Name the classes with too few positives to tune a threshold on."""
     if config.method in ("fixed", "global"):
         return

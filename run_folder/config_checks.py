@@ -31,15 +31,15 @@ def config_fault(config: dict[str, Any]) -> str:
     return fault and f"cache: {fault}"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_warning_of_class(value: Any) -> bool:
+def _is_warning_of_class(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("class", "text"))
 
 

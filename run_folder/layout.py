@@ -77,7 +77,7 @@ def scores_mark(cache: Mapping[str, Any], split: str) -> str:
     return digest([split, cache.get("fingerprint"), cache["class_names"]])
 
 
-def digest(content: Any) -> str:
+def digest(content: object) -> str:
     """A digest of thresholds or of a config, by which another one is known, however its file is laid out."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

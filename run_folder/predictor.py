@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from common.errors import InputError
 from data.batches.test_time_augmentation import Views
 from run_folder.ensemble_scores import combine
 from run_folder.scored_run import ScoredRun
+
+if TYPE_CHECKING:
+    from keras import Model
 
 
 class Predictor:
@@ -55,7 +58,7 @@ class Predictor:
         return combine((len(images), len(self._run.class_names)), given)[0].astype(np.float32)
 
 
-def _scored(model: Any, views: Views, images: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+def _scored(model: "Model", views: Views, images: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
     """Return the mean over the views of a model's probabilities, in the images' order."""
     from data.batches.batches import probabilities
 

@@ -3,7 +3,7 @@
 import shlex
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from run_folder.layout import (
     scores_path,
 )
 from run_folder.scored_run import ScoredRun
+
+if TYPE_CHECKING:
+    from keras import Model
 
 AGAIN = "copy it again from where it was trained, or train again"
 
@@ -148,7 +151,7 @@ class Run(ScoredRun):
         except InputError as error:
             raise InputError(f"{self.directory / CONFIG}: {error}; {AGAIN}") from None
 
-    def load_model(self) -> Any:
+    def load_model(self) -> "Model":
         """The trained Keras model: uint8 (N, H, W, C) in, probabilities (N, K) float32 out.
 
         Raises:

@@ -10,18 +10,18 @@ from thresholding import one_for_all
 from thresholding.folds import dealt
 from thresholding.objectives import tuned
 from thresholding.scale import NEVER, UNTUNED, logits, mean
-from thresholding.sweep import by_class
+from thresholding.sweep import Cost, by_class
 
 FREE = 1e-12  # a cost that is nothing beside any other, and has a logarithm
 ROUNDING = 1e-9  # rows; a rate that asks for half a row asks for that much less after rounding at most
 
 
-def per_class(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
+def per_class(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Cost) -> np.ndarray:
     """The thresholds that are best on these very rows, see `objectives`."""
     return tuned(labels, scores, objective, **costs)
 
 
-def one_threshold(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
+def one_threshold(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Cost) -> np.ndarray:
     """One threshold for all classes, the best on these very rows, see `one_for_all`."""
     return np.full(labels.shape[1], one_for_all.best(labels, scores, objective, **costs))
 
@@ -32,7 +32,7 @@ def cross_fit(
     objective: str = "macro_f1",
     folds: int = 3,
     seed: int = 0,
-    **costs: Any,
+    **costs: Cost,
 ) -> np.ndarray:
     """The mean of thresholds that were tuned with each of some folds left out.
 
@@ -110,7 +110,7 @@ def shrink(
     rates: np.ndarray | None = None,
     strength: float = 20.0,
     objective: str = "macro_f1",
-    **costs: Any,
+    **costs: Cost,
 ) -> np.ndarray:
     """Between `per_class` and `rate_match`, nearer to the first the more positives there are to tune on.
 
@@ -136,7 +136,7 @@ def shrink(
     return mean([best, moved], [share, 1 - share])
 
 
-def _shift(false_alarm: Any = 1.0, miss: Any = 1.0) -> np.ndarray:
+def _shift(false_alarm: Cost = 1.0, miss: Cost = 1.0) -> np.ndarray:
     """log(false_alarm / miss), finite where one of them costs nothing, and 0 where neither does."""
     return np.log(np.maximum(false_alarm, FREE)) - np.log(np.maximum(miss, FREE))
 
@@ -158,7 +158,7 @@ METHODS: dict[str, Any] = {
 TUNES_NOTHING = ("rate_match", "fixed")  # those that take no objective
 
 
-def fit(labels: np.ndarray, scores: np.ndarray, method: str = "per_class", **options: Any) -> np.ndarray:
+def fit(labels: np.ndarray, scores: np.ndarray, method: str = "per_class", **options: object) -> np.ndarray:
     """The thresholds (K,) float64 of a method; see `thresholds.fit`."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")

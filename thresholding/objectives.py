@@ -10,7 +10,7 @@ import numpy as np
 from common.labels import UNKNOWN
 from evaluation import metrics
 from thresholding.scale import UNTUNED
-from thresholding.sweep import Sweep, by_class
+from thresholding.sweep import Cost, Sweep, by_class
 
 ROUNDS = 50  # of a search that ends by itself, far earlier
 
@@ -28,9 +28,7 @@ def macro_f1(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def expected_cost(
-    labels: np.ndarray, scores: np.ndarray, false_alarm: float | np.ndarray = 1.0, miss: float | np.ndarray = 1.0
-) -> np.ndarray:
+def expected_cost(labels: np.ndarray, scores: np.ndarray, false_alarm: Cost = 1.0, miss: Cost = 1.0) -> np.ndarray:
     """The lowest cost of false alarms and misses, each (K,) or one number: exact. A class may be predicted nowhere."""
     chosen = np.empty(labels.shape[1])
     costs = (np.broadcast_to(each, chosen.shape) for each in (false_alarm, miss))
@@ -40,7 +38,7 @@ def expected_cost(
     return chosen
 
 
-def cost(confusion: dict[str, np.ndarray], false_alarm: float | np.ndarray, miss: float | np.ndarray) -> np.ndarray:
+def cost(confusion: dict[str, np.ndarray], false_alarm: Cost, miss: Cost) -> np.ndarray:
     """Return the cost of each class, shaped as "FP" and "FN" of its counts, whose last axis is the classes."""
     return confusion["FP"] * np.asarray(false_alarm) + confusion["FN"] * np.asarray(miss)
 
@@ -134,7 +132,7 @@ OBJECTIVES: dict[str, Any] = {
 }
 
 
-def tuned(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> np.ndarray:
+def tuned(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Cost) -> np.ndarray:
     """The thresholds (K,) that are best for an objective.
 
     Args:

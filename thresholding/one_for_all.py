@@ -1,15 +1,14 @@
 """One threshold for all classes that is best for an objective: exact."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from common.labels import UNKNOWN
-from thresholding.sweep import Sweep, between, by_class, last_highest
+from thresholding.sweep import Cost, Sweep, between, by_class, last_highest
 
 
-def best(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Any) -> float:
+def best(labels: np.ndarray, scores: np.ndarray, objective: str = "macro_f1", **costs: Cost) -> float:
     """The threshold that is best for all classes together.
 
     Args:
@@ -39,7 +38,7 @@ def _f1(found: np.ndarray, predicted: np.ndarray, positives: int) -> np.ndarray:
     return 2 * found / np.maximum(predicted + positives, 1)
 
 
-def _cost_formulas(classes: int, false_alarm: Any = 1.0, miss: Any = 1.0) -> list[Formula]:
+def _cost_formulas(classes: int, false_alarm: Cost = 1.0, miss: Cost = 1.0) -> list[Formula]:
     pairs = zip(np.broadcast_to(false_alarm, classes), np.broadcast_to(miss, classes), strict=True)
     return [
         # The cost itself, not what is gained: a difference of the two would lose its digits.

@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from data.labels.hierarchy import Tree
 from thresholding import methods
 
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]  # labels and scores (N, M) → thresholds (M,)
 
 
-def chooser(method: str, options: Mapping[str, Any], tree: Any = None) -> Choose:
+def chooser(method: str, options: Mapping[str, Any], tree: Tree | None = None) -> Choose:
     """`methods.fit` with its options.
 
     Args:
         method: a key of `methods.METHODS`. One threshold for all is that of the classes.
         options: of that method; arrays have a number for each of the M nodes.
-        tree: a `data.labels.hierarchy.Tree` of M nodes; None where all are classes.
+        tree: of M nodes; None where all are classes.
     """
     if tree is None:
         return lambda labels, scores: methods.fit(labels, scores, method, **options)

@@ -1,7 +1,6 @@
 """All cuts of one class that can be best for anything that gains by hits and loses by false alarms."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from thresholding.scale import UNTUNED
 
 BLOCK = 4096  # rows
 EQUAL = 1e-14  # of the largest: two sums of costs that lie no further apart are equal but for rounding
+Cost = float | np.ndarray  # one for all classes, or (K,)
 
 
 class Sweep:
@@ -95,7 +95,7 @@ def _turned(table: np.ndarray) -> np.ndarray:
     return turned
 
 
-def between(lower: Any, upper: Any) -> float:
+def between(lower: float | None, upper: float | None) -> float:
     """The threshold that admits the score `upper` and not the score `lower`: halfway, or `upper` itself.
 
     Args:

@@ -21,9 +21,9 @@ DIVERGED = "training diverged; lower learning_rate, or the class weights"
 class StatefulCallback(Protocol):
     """A callback with a state that lasts from epoch to epoch: `state` returns it ready for JSON, `restore` takes it."""
 
-    def state(self) -> Any: ...
+    def state(self) -> object: ...
 
-    def restore(self, state: Any) -> None: ...
+    def restore(self, state: Any) -> None: ...  # noqa: ANN401  any JSON value, as each class returns it
 
 
 class CheckpointCallback(keras.callbacks.Callback):

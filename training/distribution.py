@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from common.errors import InputError
 from run_folder import CHECKPOINT, CONFIG
 from training.config import Config
 
+if TYPE_CHECKING:
+    from keras import Model
+
 VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")  # each behind KERAS_DISTRIBUTION_, as Keras reads them
 
 
 @contextmanager
-def joined(config: Config) -> Iterator[Any]:
+def joined(config: Config) -> Iterator[Config]:
     """Train inside the block on the devices that the header of train.py asks for.
 
     Yields:
@@ -77,7 +80,7 @@ def shard() -> tuple[int, int]:
     return jax.process_index(), jax.process_count()
 
 
-def scored(model: Any, rows: np.ndarray, score: Callable[[Any, np.ndarray], np.ndarray]) -> np.ndarray:
+def scored(model: "Model", rows: np.ndarray, score: Callable[["Model", np.ndarray], np.ndarray]) -> np.ndarray:
     """What `score(model, rows)` gives, worked out together by the processes that train together: the same for all.
 
     Args:
@@ -106,7 +109,7 @@ def scored(model: Any, rows: np.ndarray, score: Callable[[Any, np.ndarray], np.n
 
 
 @contextmanager
-def alone(model: Any) -> Iterator[Any]:
+def alone(model: "Model") -> Iterator["Model"]:
     """A model with the same weights that lies on one device, outside of the distribution; without one, itself.
 
     Keras cannot predict or save inside of a distribution over several processes.
@@ -155,7 +158,7 @@ def _initialize() -> bool:
 
 
 @contextmanager
-def _silent_twin(config: Config) -> Iterator[Any]:
+def _silent_twin(config: Config) -> Iterator[Config]:
     """The header of a process that writes nothing that is kept, and prints nothing."""
     with tempfile.TemporaryDirectory(prefix="twin-") as folder, Path(os.devnull).open("w") as nowhere:
         own = Path(folder) / config.run_dir.name

@@ -113,7 +113,7 @@ class FeatureBatches(TrainingBatches):
         options: of `TrainingBatches`.
     """
 
-    def __init__(self, table: FeatureTable, views: list[tuple[bool, int]], **options: Any) -> None:
+    def __init__(self, table: FeatureTable, views: list[tuple[bool, int]], **options: object) -> None:
         super().__init__(**options)
         self.table = table
         self._numbers = {view: number for number, view in enumerate(views)}
@@ -180,7 +180,7 @@ class Stored:
         )  # fmt: skip
 
     def _files(
-        self, source: Cache | AugmentedSet, rows: np.ndarray, views: list[tuple[bool, int]], name: str, state: Any
+        self, source: Cache | AugmentedSet, rows: np.ndarray, views: list[tuple[bool, int]], name: str, state: object
     ) -> FeatureFiles:
         """The features of a source's rows, of which `state` says what they are."""
         key = hashlib.sha256(json.dumps([state, views]).encode()).hexdigest()[:16]

@@ -175,7 +175,7 @@ def _digest(*paths: Path) -> str:
     return sha.hexdigest()
 
 
-def _changes(then: Any, now: Any, name: str) -> list[str]:
+def _changes(then: object, now: object, name: str) -> list[str]:
     """What differs between two things from JSON, a line each: by key where they are dicts, as a whole otherwise."""
     if then == now:
         return []

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -124,7 +124,7 @@ class TrainingBatches(keras.utils.PyDataset):
             pass
 
 
-def feed(batches: TrainingBatches) -> Any:
+def feed(batches: TrainingBatches) -> TrainingBatches | Iterable[Any]:
     """What `fit` takes: the batches themselves, or for TensorFlow a dataset that is told that their sides differ.
 
     Keras tells TensorFlow the shape that the first two batches have in common, and a third one fails.

@@ -180,7 +180,7 @@ def classes_fault(meta: dict[str, Any]) -> str:
     return ""
 
 
-def _are_counts(counts: Any, classes: int) -> bool:
+def _are_counts(counts: object, classes: int) -> bool:
     """Whether these are what `split_counts` says of a split."""
     columns = [counts.get(name) for name in ("positives", "known")] if isinstance(counts, dict) else [None]
     return all(

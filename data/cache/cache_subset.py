@@ -26,7 +26,7 @@ def view(
     class_names: Sequence[str] | None = None,
     converted: Callable[[np.ndarray], np.ndarray] | None = None,
     split: Sequence[str] | None = None,
-    **described: Any,
+    **described: object,
 ) -> Cache:
     """The cache with other classes, splits, or both. Views of views work.
 

@@ -147,7 +147,7 @@ def _is_finished(directory: Path, marker: str) -> bool:
     return ours or all((directory / name).is_file() for name in (INDEX, LABELS))
 
 
-def _changes(before: Any, now: dict[str, Any]) -> list[str]:
+def _changes(before: object, now: dict[str, Any]) -> list[str]:
     if not isinstance(before, dict):
         return [f"{FINGERPRINT} is damaged"]
     return [
@@ -159,5 +159,5 @@ def _changes(before: Any, now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _is_digest(value: Any) -> bool:
+def _is_digest(value: object) -> bool:
     return isinstance(value, str) and len(value) == 40

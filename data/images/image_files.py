@@ -107,7 +107,7 @@ def _refuse_no_image(files: ImageFiles) -> None:
         raise ImageError(files.reason)
 
 
-def _named(path: Path, read: Callable[[Path], Any]) -> Any:
+def _named(path: Path, read: Callable[[Path], Any]) -> Any:  # noqa: ANN401  of any type: what `read` returns
     try:
         return read(path)
     except ImageError as error:

@@ -75,7 +75,7 @@ class Preparation:
         return {**values, "buckets": buckets} if buckets else values
 
     @classmethod
-    def from_dict(cls, values: Any) -> "Preparation":
+    def from_dict(cls, values: object) -> "Preparation":
         """The preparation that `as_dict` stored.
 
         Raises:

@@ -3,7 +3,7 @@
 import logging
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -116,7 +116,7 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
     return values
 
 
-def _only_series(file: BinaryIO) -> Any:
+def _only_series(file: BinaryIO) -> tifffile.TiffPageSeries:
     """The one image of a TIFF; of a set of OME files, what lies in this one."""
     # Only this file's bytes decide its pixels, not what lies beside it.
     tiff = tifffile.TiffFile(file, _multifile=False)
@@ -130,7 +130,7 @@ def _only_series(file: BinaryIO) -> Any:
     return tiff.series[0]
 
 
-def _depth(dtype: np.dtype, page: Any) -> int:
+def _depth(dtype: np.dtype, page: tifffile.TiffPage) -> int:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     if dtype.kind in "fc":
         raise ImageError(f"holds floating-point values; {CONVERT}")
@@ -143,7 +143,7 @@ def _depth(dtype: np.dtype, page: Any) -> int:
     return max(bits, 8)
 
 
-def _named_axes(series: Any, axes: str) -> tuple[str, tuple[int, ...]]:
+def _named_axes(series: tifffile.TiffPageSeries, axes: str) -> tuple[str, tuple[int, ...]]:
     """The axes as letters and their lengths, those of length 1 left out but for Y and X."""
     names, shape = series.axes, series.shape
     # Samples of a pixel are colours, whatever the pages are.
@@ -182,7 +182,7 @@ def _refuse_cut_off(file: BinaryIO) -> None:
             raise ImageError(f"is truncated: it points to byte {start + length:,}, but has {size:,}")
 
 
-def _refuse_missing_strips(file: BinaryIO, series: Any) -> None:
+def _refuse_missing_strips(file: BinaryIO, series: tifffile.TiffPageSeries) -> None:
     size = file.seek(0, 2)
     for page in series.pages:
         ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]

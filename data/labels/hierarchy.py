@@ -100,7 +100,7 @@ def tree_of(meta: dict[str, Any]) -> Tree | None:
     return Tree(meta["class_names"], stored["parents"], stored["classes"]) if stored else None
 
 
-def tree_fault(stored: Any, nodes: int) -> str:
+def tree_fault(stored: object, nodes: int) -> str:
     """What is wrong with `Tree.described`, as a run keeps it, in words; empty where nothing is.
 
     Args:

@@ -1,7 +1,7 @@
 """A labelled set of images before a pixel is written: headers and checksums read in parallel, rows divided."""
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -229,7 +229,7 @@ def bad_rows(collection: Collection, reasons: Sequence[str]) -> list[dict[str, A
 
 
 def _on_files(
-    function: Any, paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
+    function: Callable[..., Any], paths: list[ImageFiles], extra: tuple[Any, ...], workers: int, description: str
 ) -> Generator[tuple[slice, Any], None, None]:
     """The rows of some of the images and what the function tells of these, for all images, in parallel."""
     pieces = [slice(first, min(first + FILES_A_TASK, len(paths))) for first in range(0, len(paths), FILES_A_TASK)]
@@ -239,14 +239,14 @@ def _on_files(
             yield pieces[number], answer
 
 
-def _or_reason(function: Any, path: ImageFiles, *extra: Any) -> Any:
+def _or_reason(function: Callable[..., object], path: ImageFiles, *extra: object) -> object:
     try:
         return function(path, *extra)
     except ImageError as error:
         return str(error)
 
 
-def _take(values: Any, rows: list[int]) -> Any:
+def _take(values: Sequence[Any] | None, rows: list[int]) -> list[Any] | None:
     return None if values is None else [values[row] for row in rows]
 
 
