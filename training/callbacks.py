@@ -44,7 +44,6 @@ class SplitMetrics(keras.callbacks.Callback):
 
     Attributes:
         around: what to score within, as `CheckpointCallback.scoring`.
-        weights: what puts the weights to score into the model for a while, as `Averages.in_model`.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class SplitMetrics(keras.callbacks.Callback):
         self.cache, self.rows, self.loss = cache, rows, loss
         self.batch_size, self.train_every = batch_size, train_every
         self.around: Callable[[], AbstractContextManager[None]] = nullcontext
-        self.weights: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def on_epoch_end(self, epoch, logs=None):
         self._add(logs, "val")
@@ -63,7 +61,7 @@ class SplitMetrics(keras.callbacks.Callback):
 
     def _add(self, logs: dict, split: str) -> None:
         rows = self.rows[split]
-        with self.around(), self.weights():
+        with self.around():
             logits = distribution.scored(self.model, rows, self._logits)
         labels = self.cache.labels[rows]
         if not np.isfinite(logits).all():

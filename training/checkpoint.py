@@ -21,7 +21,8 @@ from common.files import written_aside
 from run_folder import CHECKPOINT
 
 KEPT = 2
-VALUES = "told"  # name of the JSON array in a file; JSON is stored as bytes, as NumPy text needs four times the space
+VALUES = "values"  # the member of a file that holds JSON, as bytes: NumPy text needs four times the space
+EARLIER = "told"  # that member in files whose batches, features or averages today's code does not continue
 DAMAGE = (  # what reading a damaged .npz raises, by where the damage lies
     OSError, ValueError, LookupError, EOFError, TypeError, OverflowError, NotImplementedError, SyntaxError,
     tokenize.TokenError, zipfile.BadZipFile,
@@ -75,10 +76,15 @@ class Checkpoints:
         """The last state that can be read, with best weights that can be; None where there is none.
 
         Raises:
-            InputError: there are some, and none of them can be read.
+            InputError: there are some, and none of them can be read, or an earlier version of the toolkit wrote one.
         """
         found, states = self._states(), {}
         for path in found:
+            if _is_earlier(path):
+                raise InputError(
+                    f"{path} was written by an earlier version of this toolkit; finish the run with that version, or "
+                    "give --overwrite to begin again"
+                )
             try:
                 states[path] = self._read(path)
             except DAMAGE as error:
@@ -111,7 +117,6 @@ class Checkpoints:
 
     def _read(self, path: Path) -> State:
         with np.load(path, allow_pickle=False) as stored:
-            # json.loads also detects the UTF-32 of NumPy text, which earlier checkpoints contain.
             values = json.loads(stored[VALUES].tobytes())
             arrays: dict[str, list[np.ndarray]] = {}
             for name in stored.files:
@@ -131,6 +136,14 @@ class Checkpoints:
         for path in self.directory.glob("*.npz"):
             if path.name not in wanted:
                 path.unlink(missing_ok=True)
+
+
+def _is_earlier(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return EARLIER in stored.files
+    except DAMAGE:
+        return False
 
 
 def _values(path: Path) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Keeping the state of a training run in checkpoints, and taking it up again, bit for bit."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import keras
@@ -35,6 +35,7 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     Attributes:
         epoch, step: how far training is: whole epochs of the run, and steps into the next.
+        scored_weights: puts other weights into the model while it is scored, such as `Averages.in_model`.
         last: what was last written or taken up, while an epoch is under way that did not begin here; else None.
 
     Args:
@@ -55,6 +56,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self.epoch, self.step, self._steps, self._epochs = done, 0, steps, epochs
         self._checkpoints, self._seconds, self._phase, self._callbacks = checkpoints, 60 * minutes, phase, callbacks
         self._check_every = check_every
+        self.scored_weights: Callable[[], AbstractContextManager[None]] = nullcontext
         self.last: State | None = None
         self._whole = True  # whether this epoch began with its first step
         self._written, self._cost = time.monotonic(), 0.0
@@ -96,9 +98,9 @@ class CheckpointCallback(keras.callbacks.Callback):
     @contextmanager
     def scoring(self) -> Iterator[None]:
         """While the model only scores, a signal ends it at once, and the checkpoint says that the epoch's steps are
-        done."""
+        done. The checkpoint has the model's own weights, not those that were scored."""
         try:
-            with signals.at_once():
+            with self.scored_weights(), signals.at_once():
                 yield
         except signals.Stopped:
             self.save()

@@ -130,6 +130,8 @@ def alone(model: "Model") -> Iterator["Model"]:
             twin = type(model).from_config(model.get_config())
             # Kept with the model, as a new one would be compiled anew; set this way Keras does not take it for a layer.
             model.__dict__["_twin_alone"] = twin
+        for layer, other in zip(model.layers, twin.layers, strict=True):
+            other.trainable = layer.trainable  # which another phase of training may have changed
         twin.set_weights(weights)
         take_up_weights(twin)
         yield twin

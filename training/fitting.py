@@ -149,7 +149,8 @@ class TrainingCallbacks:
         averaged = []
         if config.ema:
             averages = Averages(batches.whole_images, steps, batches.batch_size)
-            averaged, self.best.weights, metrics.weights = [averages], averages.weights, averages.in_model
+            averaged, self.best.weights = [averages], averages.weights
+            self.checkpoint.scored_weights = averages.in_model
         end = keras.callbacks.LambdaCallback(on_epoch_end=progress.finish_epoch)
         self._all = [progress, *averaged, metrics, self.history, self.best, end, self.checkpoint]
 

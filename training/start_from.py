@@ -93,8 +93,9 @@ def scaling(run: Run) -> dict[str, list[float]]:
     Raises:
         InputError: the model scales its pixels in the way of an earlier version of this toolkit.
     """
+    model = run.load_model()
     try:
-        return scaling_of(run.load_model())
+        return scaling_of(model)
     except (TypeError, KeyError, ValueError):
         raise InputError(
             f"start_from {run.directory}: its model does not scale pixels as today's models do; train it again"
