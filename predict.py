@@ -111,7 +111,7 @@ def main(config: Config) -> None:
         write_text(page_path(output_csv), prediction_page.render(seen, output_csv, source, skipped, more))
         print(f"Page: {page_path(output_csv)}")
     elif page_path(output_csv).exists():
-        print(f"Warning: {page_path(output_csv)} is not of these predictions, but of earlier ones if of any")
+        print(f"Warning: {page_path(output_csv)} was not updated: it still shows earlier predictions")
 
 
 def checked_output(config: Config, run_dir: Path) -> Path:

@@ -28,14 +28,14 @@ SECONDS = 20  # to wait for the scheduler, and for its first worker
 
 
 def code_digest(root: Path) -> str:
-    """Return the digest of every module that a task on a worker may run: all of common/ and data/."""
+    """Return the digest of every module that a task on a worker may run: header.py and all of common/ and data/."""
     sha = hashlib.sha256()
-    for path in sorted(path for folder in ("common", "data") for path in (root / folder).rglob("*.py")):
+    for path in sorted([root / "header.py", *(root / "common").rglob("*.py"), *(root / "data").rglob("*.py")]):
         sha.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()
 
 
-# Of the code as it was imported: a worker that runs for days has not what was changed since.
+# Digest of the code that this process imported. A long-running worker may have an older version.
 CODE = code_digest(ROOT)
 
 

@@ -88,7 +88,7 @@ def _on_cluster(
             "with fewer threads or more memory and run again, what is finished is kept"
         ) from None
     finally:
-        # What did not come to an end is not worked on for nobody.
+        # Cancel the unfinished tasks: nobody will read their results.
         client.cancel(list(futures))
 
 
@@ -101,7 +101,7 @@ def shown(
 ) -> Generator[tuple[int, Any], None, None]:
     """Pass numbered results on with a progress bar on a terminal, and with a line now and then in a log file.
 
-    The results are closed with it, so that no thread or process works on for nobody.
+    Closing it closes the results too, so that no thread or process goes on without a reader.
     """
     with closing(results):
         yield from _shown(results, sizes, description)

@@ -25,14 +25,14 @@ class Evaluation:
     Attributes:
         run: the run or ensemble.
         thresholds_run: the same with the folder whose thresholds are used.
-        split: the one that is judged.
-        scored: split → its `run_folder.Scores`. parts: split → what is judged of them.
+        split: the one that is evaluated.
+        scored: split → its `run_folder.Scores`. parts: split → its `EvaluatedSplit`.
         figures: split → choice → `EvaluatedSplit.figures`.
         classes: split → choice → the rows of `metrics.per_class` with "training_images", the largest class first.
         by_level: split → choice → `levels.level_figures`; nothing without a tree.
-        more: `figures.context`, of the judged split.
+        more: `figures.context` of the evaluated split.
         comparisons: `comparison.compare`.
-        tuned_on: images of the judged split that also chose the thresholds, as val images of other joined runs.
+        tuned_on: images of the evaluated split that also chose the thresholds, as val images of other joined runs.
     """
 
     run: "ScoredRun"
@@ -50,12 +50,12 @@ class Evaluation:
 
     @property
     def part(self) -> EvaluatedSplit:
-        """What is judged of the judged split."""
+        """The labels, scores and predictions of the evaluated split."""
         return self.parts[self.split]
 
     @property
     def rows(self) -> ClassRows:
-        """Choice → the rows of the classes in the judged split, the largest class first."""
+        """Choice → the rows of the classes in the evaluated split, the largest class first."""
         return self.classes[self.split]
 
     @property
@@ -73,7 +73,7 @@ class Evaluation:
 def evaluate(
     run: "ScoredRun", thresholds_run: "ScoredRun", choices: Choices, comparisons: Sequence[dict], draws: int, seed: int
 ) -> Evaluation:
-    """Judge a run by its stored scores.
+    """Evaluate a run by its stored scores.
 
     Args:
         run, thresholds_run, choices: as in `Evaluation`.
@@ -86,21 +86,21 @@ def evaluate(
     scored = {split: stored for split in run.splits() if ((stored := run.scores(split)).labels != UNKNOWN).any()}
     if not scored:
         raise InputError(f"{run.place}: no scores of images with known labels are stored; train the run again")
-    judged = next(split for split in reversed(SPLITS) if split in scored)
-    tuned_on = tuned_on_judged(thresholds_run, judged, choices)
+    evaluated = next(split for split in reversed(SPLITS) if split in scored)
+    tuned_on = tuned_on_evaluated(thresholds_run, evaluated, choices)
     parts, figures, classes, by_level = computed(run, scored, choices)
-    more = context(run, parts, classes, judged, draws, seed)
+    more = context(run, parts, classes, evaluated, draws, seed)
     made = parts, figures, classes, by_level, more, list(comparisons)
-    return Evaluation(run, thresholds_run, choices, judged, scored, *made, tuned_on)
+    return Evaluation(run, thresholds_run, choices, evaluated, scored, *made, tuned_on)
 
 
-def tuned_on_judged(run: "ScoredRun", judged: str, choices: dict[str, Any]) -> int:
-    """How many of the judged images also chose the thresholds, as val images of other runs that are joined."""
-    if judged == "val" or "tuned" not in choices or "val" not in run.splits():
+def tuned_on_evaluated(run: "ScoredRun", split: str, choices: dict[str, Any]) -> int:
+    """Return how many evaluated images also chose the thresholds, as val images of other joined runs."""
+    if split == "val" or "tuned" not in choices or "val" not in run.splits():
         return 0
     if run.thresholds_record().get("method") == "fixed" and not run.thresholds_edited:
         return 0  # which no image chose
-    tested, tuned = run.scores(judged), run.scores("val")
+    tested, tuned = run.scores(split), run.scores("val")
     seen = set(tuned.ids) | (set() if tuned.hashes is None else set(tuned.hashes) - {""})
     hashes = tested.ids if tested.hashes is None or len(run.members) == 1 else tested.hashes
     return sum(name in seen or digest in seen for name, digest in zip(tested.ids, hashes, strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 from evaluation import baseline, bootstrap, calibration, class_sizes, counts, metrics, ranking
 
 if TYPE_CHECKING:
-    from run_folder import Run
+    from run_folder import ScoredRun
 
 SIZE = "f1_{}"  # of the classes of a size, among the figures that have intervals
 
@@ -99,7 +99,7 @@ def intervals(part: EvaluatedSplit, sizes: dict[str, list[int]], draws: int, see
     """95 % bootstrap intervals of all figures but both ECE, whose draws would lie above it.
 
     Args:
-        part: of the judged split.
+        part: the evaluated split.
         sizes: "large", "medium" and "small" → places of their classes.
         draws: how many; 0 for no intervals.
         seed: of the draws.
@@ -112,10 +112,10 @@ def intervals(part: EvaluatedSplit, sizes: dict[str, list[int]], draws: int, see
     found: dict[str, dict[str, Any]] = {}
     drawn_by = {"images": None, **({} if part.units is None else {"groups": part.units})}
     for kind, units in drawn_by.items() if draws and len(part.labels) else ():
-        judged = [bootstrap.Predicted(outcomes, units, parts) for outcomes in part.outcomes.values()]
-        judged.append(bootstrap.Ranked(part.labels, part.scores, units))
+        evaluated = [bootstrap.Predicted(outcomes, units, parts) for outcomes in part.outcomes.values()]
+        evaluated.append(bootstrap.Ranked(part.labels, part.scores, units))
         count = len(part.labels) if units is None else int(units.max()) + 1
-        *by_choice, common = bootstrap.resampled(judged, count, draws, seed)
+        *by_choice, common = bootstrap.resampled(evaluated, count, draws, seed)
         found[kind] = {
             choice: {name: list(bootstrap.interval(values)) for name, values in {**drawn, **common}.items()}
             for choice, drawn in zip(part.predictions, by_choice, strict=True)
@@ -124,13 +124,13 @@ def intervals(part: EvaluatedSplit, sizes: dict[str, list[int]], draws: int, see
 
 
 def context(
-    run: "Run", parts: dict[str, EvaluatedSplit], classes: dict[str, Any], split: str, draws: int, seed: int
+    run: "ScoredRun", parts: dict[str, EvaluatedSplit], classes: dict[str, Any], split: str, draws: int, seed: int
 ) -> dict[str, Any]:
-    """Return what the figures of the judged split are to be read with.
+    """Return intervals, baseline and class sizes for the figures of the evaluated split.
 
     Args:
-        run: a `run_folder.Run`.
-        parts: split → what is judged of it. split: the one that is judged.
+        run: a `run_folder.ScoredRun`.
+        parts: split → its `EvaluatedSplit`. split: the one that is evaluated.
         classes: split → choice → the rows of `metrics.per_class` with "training_images".
         draws, seed: of the bootstrap.
 

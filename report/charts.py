@@ -39,7 +39,7 @@ RELIABILITY = (
     "Whether scores are probabilities",
     " Left: a class right of the line at 1 has scores that promise too much, as weights on positives make them; it is "
     "orange if its interval leaves out 1. Right: so do points below the dotted line, which large classes rule. "
-    "Thresholds are tuned behind that: predictions do not suffer from it.",
+    "Thresholds are tuned on these scores, so predictions are not affected.",
 )
 THRESHOLDS = (
     "How the thresholds were chosen",
@@ -57,7 +57,7 @@ AUGMENTED = "Training images before and after augmentation"
 
 
 def draw(directory: Path, found: Evaluation, thresholds_dir: Path, cache: Cache | None) -> list[Chart]:
-    """Draw the charts of the judged split, and name those that training and tuning left.
+    """Draw the charts of the evaluated split, and name those that training and tuning left.
 
     Args:
         directory: where they go.

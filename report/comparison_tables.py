@@ -68,13 +68,13 @@ def messages(found: Sequence[dict[str, Any]]) -> list[str]:
         if row["interval"] is None:
             continue
         low, high = row["interval"]
-        others = "other images and seeds" if each["seeds"] else f"other {each['split']} images"
-        sure = f"more than {others} would turn round" if low > 0 or high < 0 else f"no more than {others} may make"
+        others = "Other images and seeds" if each["seeds"] else f"Other {each['split']} images"
+        reverse = "would hardly reverse" if low > 0 or high < 0 else "could reverse"
         gap, side = abs(row["difference"]), "higher" if row["difference"] >= 0 else "lower"
         said.append(
             f"Compared with {each['run']} on the same {each['split']} images: a macro-F1{AT[choice]} "
             f"{gap:.3f} {side} (95 % interval of the difference "
-            f"{between(row['interval'], signed)}), {sure}. {covers(each)}"
+            f"{between(row['interval'], signed)}). {others} {reverse} this. {covers(each)}"
         )
     if found:
         said.append(choosing(found))

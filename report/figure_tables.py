@@ -23,12 +23,12 @@ NAMES = {
 
 
 def show(split: str, found: dict[str, Any], more: dict[str, Any]) -> None:
-    """Print the figures of all splits side by side with the intervals of the judged one, and the sizes' table.
+    """Print the figures of all splits side by side with the intervals of the evaluated one, and the sizes' table.
 
     Args:
-        split: the one that is judged.
+        split: the one that is evaluated.
         found: split → choice → the figures of `NAMES`.
-        more: `judged`.
+        more: `evaluation.figures.context`.
     """
     choices = list(found[split])
     choice = choices[-1]

@@ -15,13 +15,12 @@ from matplotlib.figure import Figure
 from common.files import written_aside
 
 # Okabe and Ito (2008), "Color universal design".
-BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GRAY = (
+BLUE, ORANGE, GREEN, VERMILION, SKY, GRAY = (
     "#0072B2",
     "#E69F00",
     "#009E73",
     "#D55E00",
     "#56B4E9",
-    "#CC79A7",
     "#767676",
 )
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}

@@ -347,7 +347,7 @@ def test_other_runs_are_set_beside_it_on_the_images_of_both(tmp_path, capsys, no
     for text in (" ".join(reader.text.split()), printed):
         assert "Compared with worse on the same test images: a macro-F1" in text
         assert (
-            "more than other test images would turn round. The interval covers which images are in the split, not"
+            "). Other test images would hardly reverse this. The interval covers which images are in the split, not"
             in text
         )
         assert "If you choose between runs by them, they are no longer test images" in text

@@ -305,9 +305,10 @@ def test_a_page_shows_the_images_beside_their_predictions(trained, image_dir, tm
     with pytest.raises(InputError, match=r"p\.html exists; give --overwrite"):
         run_main(trained, image_dir, tmp_path / "p.csv")
     run_main(trained, image_dir, tmp_path / "q.csv", page=False)
-    assert not (tmp_path / "q.html").exists() and "not of these" not in capsys.readouterr().out
+    assert not (tmp_path / "q.html").exists() and "was not updated" not in capsys.readouterr().out
     run_main(trained, image_dir, tmp_path / "p.csv", page=False, overwrite=True)
-    assert f"Warning: {tmp_path / 'p.html'} is not of these predictions" in capsys.readouterr().out
+    stale = f"Warning: {tmp_path / 'p.html'} was not updated: it still shows earlier predictions\n"
+    assert stale in capsys.readouterr().out
 
 
 def test_no_other_file_is_replaced(trained, image_dir, tmp_path):

@@ -37,7 +37,7 @@ class Phase:
         factor: on the learning rate.
         before: the rows of history.csv of the phases before, whose numbering goes on. The model then comes with their
             best weights, which are kept unless an epoch of this phase is better.
-        frozen: what tells the weights below a head that trains alone, as no checkpoint of it holds them.
+        frozen: digest of the frozen backbone weights, which a head's checkpoint does not contain.
     """
 
     name: str = ""

@@ -176,7 +176,7 @@ class Stored:
         table = FeatureTable(files, np.concatenate(owners), np.concatenate(places))
         return FeatureBatches(
             table, self.views, images=self.inputs.images, batch_size=self._batch_size, seed=self.inputs.config.seed,
-            expected=self.inputs.repeats, online=self.inputs.online,
+            repeats=self.inputs.repeats, online=self.inputs.online,
         )  # fmt: skip
 
     def _files(

@@ -11,7 +11,7 @@ from common.errors import InputError
 from data.augmentation.augmented_set import AugmentedSet, open_augmented
 from data.augmentation.mixing import Online
 from data.augmentation.operations import Ranges
-from data.batches.sampling import LEAST_RATIO, epoch_length, repeated_classes, repeats
+from data.batches.sampling import LEAST_RATIO, epoch_length, repeated_classes, repeats_per_epoch
 from data.batches.training_set import TrainingSet
 from data.cache.cache import Cache
 from data.cache.partition import is_part, sampled_negatives
@@ -51,7 +51,7 @@ class Inputs:
         augmented = _augmented_sets(config, cache)
         self.images = TrainingSet(cache, known, augmented)
         self.rare, self.few, with_rare = _rare_classes(cache, known, config.rare_below)
-        shown = repeats(
+        shown = repeats_per_epoch(
             config.sampling, self.images.labels,
             with_rare=np.pad(with_rare, (0, len(self.images) - len(known))),  # augmented images are repeats already
             copies=config.copies, threshold=config.repeat_threshold, max_copies=config.max_copies, seed=config.seed,

@@ -36,7 +36,7 @@ def viewed(config: Config) -> tuple[Cache, list[str]]:
             f"classes = {', '.join(config.classes)}: a tree needs all classes, because a node is positive where any "
             "class below it is; give --classes all"
         )
-    cache = cache_subset.seen(cache, config.hierarchy)
+    cache = cache_subset.with_tree(cache, config.hierarchy)
     return cache, [*messages, hierarchy.tree_of(cache.meta).message()]
 
 

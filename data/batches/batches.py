@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from data.augmentation.mixing import Online, mix_batch
 from data.augmentation.operations import apply, draw, generator
-from data.batches.sampler import Visits
+from data.batches.sampler import BatchSampler
 from data.batches.test_time_augmentation import Views, scaled, scaled_shape
 from data.batches.training_set import TrainingSet
 from data.cache.cache import Cache
@@ -25,15 +25,15 @@ class TrainingBatches(keras.utils.PyDataset):
 
     All batches have as many images: the last one of an epoch is filled up with that epoch's first rows, so that no row
     is left out and no second graph compiled. A batch's images have one shape; it differs between batches where the
-    cache has several (see `Visits`, also for which rows an epoch then has), and between epochs where `scales` do. `fit`
-    needs `feed(batches)`, `shuffle=False` and `steps_per_epoch=batches.steps_per_epoch`.
+    cache has several (see `BatchSampler`, also for which rows an epoch then has), and between epochs where `scales` do.
+    `fit` needs `feed(batches)`, `shuffle=False` and `steps_per_epoch=batches.steps_per_epoch`.
 
     Args:
         images: what trains, n images.
         batch_size: rows a batch; a smaller set makes smaller batches.
         seed: of order, operations and mixing.
         start_step: global step of item 0.
-        expected: (n,) how often an epoch visits each image on average, see `data.batches.sampling`; None for once.
+        repeats: (n,) how often each image appears in an epoch on average, see `data.batches.sampling`; None for once.
         online: operations and mixing; None for the images as they are.
         threads: how many augment images at once; OpenCV lets them run side by side.
         scales: of the images' sides, an epoch each, over and over.
@@ -47,7 +47,7 @@ class TrainingBatches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
         start_step: int = 0,
-        expected: np.ndarray | None = None,
+        repeats: np.ndarray | None = None,
         online: Online | None = None,
         threads: int = 1,
         scales: Sequence[float] = (1.0,),
@@ -55,16 +55,16 @@ class TrainingBatches(keras.utils.PyDataset):
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.images, self.seed, self.start_step, self.scales = images, seed, start_step, tuple(scales)
-        self.expected = np.ones(len(images.labels)) if expected is None else np.asarray(expected, dtype=np.float64)
+        self.repeats = np.ones(len(images.labels)) if repeats is None else np.asarray(repeats, dtype=np.float64)
         self.online = online or Online()
-        plan = Visits(self.expected, images.bucket, batch_size, seed)
+        plan = BatchSampler(self.repeats, images.bucket, batch_size, seed)
         self.batch_size, self.steps_per_epoch = plan.batch_size, plan.steps_per_epoch
         index, count = share
         self._own = slice(index * self.batch_size // count, (index + 1) * self.batch_size // count)
         self.visits = plan.batch  # of a global step: rounds, places and occurrences
         first = self.online.ranges
         self._ranges = first, replace(first, operations=(*first.operations, *self.online.repeat_operations))
-        self._augments = bool(self._ranges[int(self.expected.max(initial=0) > 1)].operations)
+        self._augments = bool(self._ranges[int(self.repeats.max(initial=0) > 1)].operations)
         self._threads = ThreadPoolExecutor(threads) if threads > 1 and self._augments else None
         if self._augments:
             cv2.setNumThreads(1)  # images are small: splitting one among cores costs more than it brings

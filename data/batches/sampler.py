@@ -12,35 +12,36 @@ BUCKET_KEYS = 32  # bits: seeds are smaller than 2 to this, so that each bucket 
 GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie evenly in 0 to 1 without ever repeating
 
 
-class Visits:
-    """A pure function of (seed, step).
+class BatchSampler:
+    """The rows of each batch, a pure function of (seed, step).
 
-    A bucket of images of one shape is visited in rounds, in each of which an image comes as often as expected. With one
-    bucket an epoch is a round, whose last batch is filled up with its first rows. With several, the rounds of each make
-    up its own endless sequence, which goes on from batch to batch and from epoch to epoch, and an epoch's batches are
-    divided in proportion to the buckets' visits. So an image of a bucket that fills no batch an epoch is missing in
-    some epochs and is there several times in others, and on average images of all shapes are visited as expected.
+    The images of one shape form a bucket. A bucket is shown in rounds, and each image appears in a round as often as
+    `repeats` says. With one bucket, an epoch is one round, and the round's first rows fill up its last batch. With
+    several buckets, the rounds of each form an endless sequence, which continues across batches and epochs. Each epoch
+    divides its batches among the buckets in proportion to the sums of their `repeats`. If a bucket fills less than one
+    batch per epoch, its images are missing in some epochs and appear more often in others. On average, images of all
+    shapes appear as often as `repeats` says.
 
     Attributes:
-        batch_size: rows a batch; fewer than asked for where no bucket has as many.
-        steps_per_epoch: batches an epoch.
+        batch_size: rows per batch; fewer than requested if no bucket has as many.
+        steps_per_epoch: batches per epoch.
 
     Args:
-        expected: (n,) how often an epoch visits each image on average.
-        bucket: (n,) which images have one shape.
-        batch_size: rows a batch at most.
+        repeats: (n,) how often each image appears in an epoch on average.
+        bucket: (n,) the bucket of each image.
+        batch_size: rows per batch at most.
         seed: of the order.
     """
 
-    def __init__(self, expected: np.ndarray, bucket: np.ndarray, batch_size: int, seed: int) -> None:
+    def __init__(self, repeats: np.ndarray, bucket: np.ndarray, batch_size: int, seed: int) -> None:
         self.seed = seed
         self._places = [np.flatnonzero(bucket == number) for number in np.unique(bucket)]
-        self._expected = [np.asarray(expected, dtype=np.float64)[places] for places in self._places]
-        lengths = [epoch_length(own) for own in self._expected]
+        self._repeats = [np.asarray(repeats, dtype=np.float64)[places] for places in self._places]
+        lengths = [epoch_length(own) for own in self._repeats]
         self.batch_size = min(batch_size, max(lengths))
-        self.steps_per_epoch = -(-epoch_length(np.asarray(expected, dtype=np.float64)) // self.batch_size)
+        self.steps_per_epoch = -(-epoch_length(np.asarray(repeats, dtype=np.float64)) // self.batch_size)
         self._lengths = lengths if len(lengths) > 1 else [self.steps_per_epoch * self.batch_size]
-        totals = np.array([own.sum() for own in self._expected])
+        totals = np.array([own.sum() for own in self._repeats])
         self._shares = totals / totals.sum()
         self._offsets = generator(seed, "offsets of buckets").random(len(lengths))
         # A batch may be asked for again, and two epochs at once where one is fetched ahead.
@@ -51,11 +52,11 @@ class Visits:
         self._slots = functools.lru_cache(maxsize=2)(self._divided)
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The batch of a global step.
+        """Return the batch of a global step.
 
         Returns:
-            (batch_size,) int64 each: the round of each image, which is the epoch where there is one bucket, its place,
-            and its occurrence in the round.
+            (batch_size,) int64 each: the round of each image, which is the epoch if there is one bucket; its index; and
+            its occurrence in the round.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         number, batch = self._slots(epoch)[place].tolist()
@@ -67,20 +68,20 @@ class Visits:
         return rounds, self._places[number][rows], occurrences
 
     def _drawn(self, number: int, of_round: int) -> tuple[np.ndarray, np.ndarray]:
-        return epoch_visits(self._expected[number], self.seed + (number << BUCKET_KEYS), of_round)
+        return epoch_visits(self._repeats[number], self.seed + (number << BUCKET_KEYS), of_round)
 
     def _divided(self, epoch: int) -> np.ndarray:
         """The bucket of each batch of an epoch, and how many of that bucket came before, (steps_per_epoch, 2) int64.
 
-        Batch j of a bucket with the share w of all visits comes at a time between j / w and (j + 1) / w, and the
-        batches of all buckets follow one another in the order of their times. So after any number of epochs a bucket
-        has its share of them, but for a few. Times within their spans go by the golden ratio: otherwise a bucket of
-        half a batch an epoch would come in every second epoch, at the same scale each time.
+        Batch j of a bucket with the share w of all visits gets a time between j / w and (j + 1) / w, and the batches of
+        all buckets are sorted by time. After any number of epochs, a bucket is only a few batches off its share.
+        The time within each span follows multiples of the golden ratio. Otherwise a bucket with half a batch per epoch
+        would appear in every second epoch, each time at the same scale.
         """
         first, number = epoch * self.steps_per_epoch, len(self._places)
         if number == 1:
             return np.stack([np.zeros(self.steps_per_epoch, int), first + np.arange(self.steps_per_epoch)], axis=1)
-        # Before a time t come t batches, but for as many as there are buckets.
+        # The number of batches before a time t differs from t by at most the number of buckets.
         since, until = first - number - 1, first + self.steps_per_epoch + number + 1
         starts = np.floor(self._shares * since).clip(0).astype(np.int64)
         counts = np.ceil(self._shares * until).astype(np.int64) + 1 - starts

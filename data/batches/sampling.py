@@ -11,7 +11,7 @@ Sampling = Literal["all", "repeat_rare", "repeat_factors", "class_aware", "balan
 LEAST_RATIO = 15  # imbalance ratio up to which no class is rare, however few its images
 
 
-def repeats(
+def repeats_per_epoch(
     sampling: str,
     labels: np.ndarray,
     *,
@@ -70,7 +70,7 @@ def repeat_factors(labels: np.ndarray, threshold: float) -> np.ndarray:
     where it is known (Gupta, Dollár and Girshick, "LVIS", CVPR 2019, section 4.1).
 
     Args:
-        labels: (n, K), as for `repeats`.
+        labels: (n, K), as for `repeats_per_epoch`.
         threshold: t, the share below which a class is repeated.
 
     Returns:
@@ -101,30 +101,30 @@ def class_aware(positive: np.ndarray) -> np.ndarray:
     return np.where(labelled, weights * (labelled.sum() / max(np.count_nonzero(counts), 1)), 1.0)
 
 
-def epoch_length(expected: np.ndarray) -> int:
+def epoch_length(repeats: np.ndarray) -> int:
     """The rows of an epoch, the same in each epoch, from (n,) visits on average."""
-    return max(1, round(float(expected.sum())))
+    return max(1, round(float(repeats.sum())))
 
 
-def epoch_visits(expected: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+def epoch_visits(repeats: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows that an epoch visits, in order.
 
     Systematic sampling: each row is visited its average number of times, rounded down or up by chance but so that their
     sum is always the same. A counter-based generator makes it a function of its arguments alone.
 
     Args:
-        expected: (n,) visits on average.
+        repeats: (n,) visits on average.
         seed, epoch: what it depends on.
 
     Returns:
         The rows, (m,) int64 from 0 to n − 1, and for each visit how many of the same row came before, (m,) int64.
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-    order = generator.permutation(len(expected))
-    if (expected == 1).all():
+    order = generator.permutation(len(repeats))
+    if (repeats == 1).all():
         return order, np.zeros(len(order), dtype=np.int64)
-    length = epoch_length(expected)
-    ends = np.cumsum(expected[order])
+    length = epoch_length(repeats)
+    ends = np.cumsum(repeats[order])
     # An offset moves all the boundaries at once; the last one is put where rounding cannot move it.
     ends = np.floor(ends * (length / ends[-1]) + generator.random() + 1e-9)
     ends[-1] = length

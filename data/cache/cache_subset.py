@@ -58,8 +58,8 @@ def view(
     return seen
 
 
-def seen(cache: Cache, path: Path) -> Cache:
-    """The cache with the nodes of a tree as its classes.
+def with_tree(cache: Cache, path: Path) -> Cache:
+    """Return the cache with the nodes of a tree as its classes.
 
     Raises:
         InputError: as for `read_tree`.

@@ -125,20 +125,20 @@ def with_fold(cache: Cache, fold: int | None) -> tuple[Cache, list[str]]:
     return view(cache, split=split, parted=parted), [f"Of {len(there)} folds {parts}, the others are train"]
 
 
-def sampled_negatives(labels: np.ndarray, expected: np.ndarray, negatives: float) -> np.ndarray:
+def sampled_negatives(labels: np.ndarray, repeats: np.ndarray, negatives: float) -> np.ndarray:
     """How often an epoch shows each image where those without any of the classes are thinned out.
 
     They would outnumber the others; which of them an epoch shows is drawn anew each time, see `data.batches.sampling`.
 
     Args:
         labels: (n, K) of the training images: 0, 1 or 255, or shares between 0 and 1, of which those above 0 count.
-        expected: (n,) how often an epoch would show each.
+        repeats: (n,) how often an epoch would show each.
         negatives: how many images without any class are shown for one with a class, at most; 0: all.
 
     Returns:
         (n,) float64.
     """
     positive = ((labels > 0) & (labels != UNKNOWN)).any(axis=1)
-    shown, others = expected[positive].sum(), expected[~positive].sum()
+    shown, others = repeats[positive].sum(), repeats[~positive].sum()
     share = min(1.0, negatives * shown / others) if negatives and others else 1.0
-    return np.where(positive, expected, expected * share)
+    return np.where(positive, repeats, repeats * share)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -166,7 +167,8 @@ def test_an_address_where_nothing_answers(address, options, called, tmp_path, mo
     assert told.startswith(f"error: scheduler = {address}: ") and "dask scheduler" in told
 
 
-def test_the_digest_of_the_code_covers_every_module_below_common_and_data(tmp_path):
+def test_the_digest_of_the_code_covers_every_module_that_a_worker_may_run(tmp_path):
+    shutil.copy(cluster.ROOT / "header.py", tmp_path)
     for folder in ("common", "data"):
         shutil.copytree(cluster.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     digest = cluster.code_digest(tmp_path)
@@ -175,6 +177,9 @@ def test_the_digest_of_the_code_covers_every_module_below_common_and_data(tmp_pa
     assert len({path.parent for path in modules}) > 8
     for path in modules:
         content = path.read_bytes()
+        for name in re.findall(rb"^\s*(?:from|import) (\w+)", content, re.MULTILINE):
+            top = f"{name.decode()}.py"
+            assert (tmp_path / top).exists() or not (cluster.ROOT / top).exists(), f"{path} imports {top}"
         path.write_bytes(content + b"#")
         assert cluster.code_digest(tmp_path) != digest, path
         path.write_bytes(content)

@@ -338,7 +338,7 @@ def test_a_renamed_val_image_that_is_judged_in_test_counts_as_one_that_chose_thr
     run_folder.write_scores(second, "test", ids, stored.scores, stored.labels, hashes=["r30", *stored.ids[1:]])
     run = open_runs((first, second))
     run.save_thresholds(np.array([0.5]), "per_class", {})
-    assert evaluation.tuned_on_judged(run, "test", {"0.5": 0.5, "tuned": run.decision()}) == 1
+    assert evaluation.tuned_on_evaluated(run, "test", {"0.5": 0.5, "tuned": run.decision()}) == 1
 
 
 def test_groups_of_the_runs_are_those_of_the_join(tmp_path):

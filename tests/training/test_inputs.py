@@ -64,7 +64,7 @@ def test_every_part_fold_and_tree_repeats_the_same_rare_classes(made_cache, tmp_
     tree = tmp_path / "tree.csv"
     tree.write_text(f"class,parent\n{top},\n" + "".join(f"{name},{top}\n" for name in below))
     small, _ = with_classes(cache, ("small",), 0)
-    for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), cache_subset.seen(cache, tree)):
+    for seen in (small, *(with_fold(cache, fold)[0] for fold in (0, 1)), cache_subset.with_tree(cache, tree)):
         rows = seen.rows("train")
         inputs = Inputs(train.Config(), seen)
         columns = [cache.class_names.index(name) for name in whole.rare]

@@ -148,7 +148,7 @@ def test_a_training_that_fails_closes_its_batches(head_epochs, monkeypatch):
 
 
 def test_a_resumed_sequence_augments_and_mixes_alike():
-    options = {"online": Online(EVERYTHING, "mixup"), "expected": np.linspace(0.5, 2.5, 12)}
+    options = {"online": Online(EVERYTHING, "mixup"), "repeats": np.linspace(0.5, 2.5, 12)}
     whole, late = TrainingBatches(pictures(), 5, 3, **options), TrainingBatches(pictures(), 5, 3, 4, **options)
     for step in range(3):
         for first, second in zip(whole[4 + step], late[step], strict=True):
@@ -157,7 +157,7 @@ def test_a_resumed_sequence_augments_and_mixes_alike():
 
 def test_views_of_one_row_in_an_epoch_differ():
     images = pictures()
-    batches = TrainingBatches(images, 36, 0, expected=np.full(12, 3.0), online=Online(EVERYTHING))
+    batches = TrainingBatches(images, 36, 0, repeats=np.full(12, 3.0), online=Online(EVERYTHING))
     pixels, labels = batches[0]
     assert labels.sum(axis=0).tolist() == [3] * 12
     for column in range(12):
@@ -168,7 +168,7 @@ def test_views_of_one_row_in_an_epoch_differ():
 def test_further_views_of_a_row_in_an_epoch_have_operations_of_their_own(operations):
     images = pictures()
     online = Online(Ranges(operations), repeat_operations=("rotation",))
-    batches = TrainingBatches(images, 24, 0, expected=np.array([1.0] * 6 + [3.0] * 6), online=online)
+    batches = TrainingBatches(images, 24, 0, repeats=np.array([1.0] * 6 + [3.0] * 6), online=online)
     _, rows, occurrences = batches.visits(0)
     assert np.bincount(occurrences).tolist() == [12, 6, 6]
     for pixels, row, occurrence in zip(batches[0][0], rows, occurrences, strict=True):

@@ -9,7 +9,7 @@ from data.batches.sampling import (
     epoch_visits,
     repeat_factors,
     repeated_classes,
-    repeats,
+    repeats_per_epoch,
 )
 
 OPTIONS = {"with_rare": np.zeros(0), "copies": 4, "threshold": 0.1, "max_copies": 5, "seed": 0}
@@ -32,7 +32,7 @@ def test_repeat_factors_by_hand():
 
 def test_images_of_rare_classes_are_repeated(labels):
     rare = labels[:, 3] == 1
-    expected = repeats("repeat_rare", labels, **OPTIONS | {"with_rare": rare})
+    expected = repeats_per_epoch("repeat_rare", labels, **OPTIONS | {"with_rare": rare})
     assert (expected[rare] == 5).all() and (expected[~rare] == 1).all()
 
 
@@ -61,7 +61,7 @@ def test_all_rows_once_in_an_order_of_the_epoch():
 
 
 def test_visits_are_those_expected(labels):
-    expected = repeats("repeat_factors", labels, **OPTIONS | {"threshold": 0.3})
+    expected = repeats_per_epoch("repeat_factors", labels, **OPTIONS | {"threshold": 0.3})
     length = epoch_length(expected)
     counts = []
     for epoch in range(300):
@@ -83,23 +83,23 @@ def test_whole_numbers_are_kept_exactly():
 
 
 def test_the_balance_plan_is_sampled(labels):
-    expected = repeats("balance", labels, **OPTIONS)
+    expected = repeats_per_epoch("balance", labels, **OPTIONS)
     assert expected.max() == 6
     assert (expected[~labels.any(axis=1)] == 1).all()
-    assert repeats("all", labels, **OPTIONS).tolist() == [1.0] * 200
+    assert repeats_per_epoch("all", labels, **OPTIONS).tolist() == [1.0] * 200
     with pytest.raises(ValueError, match="unknown sampling 'some'; known: all, repeat_rare"):
-        repeats("some", labels, **OPTIONS)
+        repeats_per_epoch("some", labels, **OPTIONS)
 
 
 def test_unknown_labels_make_no_class():
     labels = np.array([[255, 1], [1, 0], [1, 255], [1, 0]], dtype=np.uint8)
-    expected = repeats("class_aware", labels, **OPTIONS)
+    expected = repeats_per_epoch("class_aware", labels, **OPTIONS)
     assert expected.tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
 
 
 def test_soft_labels_count_as_labels():
     labels = np.array([[0.4, 0.6], [1, 0], [1, 0], [255, 0]], dtype=np.float32)
-    assert repeats("class_aware", labels, **OPTIONS).tolist() == pytest.approx([2.0, 0.5, 0.5, 1.0])
+    assert repeats_per_epoch("class_aware", labels, **OPTIONS).tolist() == pytest.approx([2.0, 0.5, 0.5, 1.0])
 
 
 def test_unknown_labels_do_not_make_a_class_rarer():
@@ -107,11 +107,11 @@ def test_unknown_labels_do_not_make_a_class_rarer():
     labels = np.full((1000, 2), 255, dtype=np.uint8)
     labels[:200, 0], labels[:10, 0], labels[:, 1] = 0, 1, 0
     labels[900:910, 1] = 1
-    expected = repeats("repeat_factors", labels, **OPTIONS | {"threshold": 0.05})
+    expected = repeats_per_epoch("repeat_factors", labels, **OPTIONS | {"threshold": 0.05})
     assert expected[:10].tolist() == [1.0] * 10
     assert expected[900:910] == pytest.approx([np.sqrt(0.05 / 0.01)] * 10)
     known = labels[:200, :1]
-    alone = repeats("repeat_factors", known, **OPTIONS | {"threshold": 0.2})
-    both = repeats("repeat_factors", labels[:, :1], **OPTIONS | {"threshold": 0.2})
+    alone = repeats_per_epoch("repeat_factors", known, **OPTIONS | {"threshold": 0.2})
+    both = repeats_per_epoch("repeat_factors", labels[:, :1], **OPTIONS | {"threshold": 0.2})
     np.testing.assert_array_equal(both[:200], alone)
     assert alone[:10] == pytest.approx([2.0] * 10)

@@ -182,7 +182,7 @@ def batches_of(cache, start=0, **options):
 
 
 def test_a_batch_has_one_shape_and_the_shapes_come_in_an_order_of_the_epoch(cache):
-    for options in ({}, {"expected": np.full(COUNT, 1.3)}):
+    for options in ({}, {"repeats": np.full(COUNT, 1.3)}):
         batches = batches_of(cache, **options)
         shapes = []
         for step in range(4 * batches.steps_per_epoch):
@@ -211,7 +211,7 @@ def test_what_epochs_show_is_what_class_weights_and_priors_count(cache, sampling
 
 
 def test_processes_share_each_batch(cache):
-    options = {"online": Online(EVERYTHING), "expected": np.linspace(0.5, 2.5, COUNT)}
+    options = {"online": Online(EVERYTHING), "repeats": np.linspace(0.5, 2.5, COUNT)}
     whole = batches_of(cache, **options)
     parts = [batches_of(cache, share=(number, 2), **options) for number in range(2)]
     for step in range(2 * whole.steps_per_epoch):

@@ -103,7 +103,7 @@ def test_the_tree_of_the_human_protein_atlas():
 
 def test_a_view_of_a_cache_has_the_nodes_as_classes(made_cache):
     cache = open_cache(made_cache)
-    seen = cache_subset.seen(cache, HPA)
+    seen = cache_subset.with_tree(cache, HPA)
     assert seen.class_names[:29] == cache.class_names and len(seen.class_names) == seen.labels.shape[1] == 45
     np.testing.assert_array_equal(seen.labels[:, :29], cache.labels)
     assert seen.meta["counts"] == split_counts(seen.labels, np.asarray(seen.split))

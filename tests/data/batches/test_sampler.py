@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from data.batches.sampler import Visits
+from data.batches.sampler import BatchSampler
 from data.batches.sampling import epoch_visits
 
 SEED, BATCH = 3, 32
 
 
-def shown(visits: Visits, epochs: int, count: int) -> np.ndarray:
+def shown(sampler: BatchSampler, epochs: int, count: int) -> np.ndarray:
     """How often each image is shown in so many epochs, (count,)."""
-    steps = range(epochs * visits.steps_per_epoch)
-    return np.bincount(np.concatenate([visits.batch(step)[1] for step in steps]), minlength=count)
+    steps = range(epochs * sampler.steps_per_epoch)
+    return np.bincount(np.concatenate([sampler.batch(step)[1] for step in steps]), minlength=count)
 
 
 def cases() -> dict[str, tuple[np.ndarray, np.ndarray, int]]:
@@ -32,31 +32,31 @@ def cases() -> dict[str, tuple[np.ndarray, np.ndarray, int]]:
 
 @pytest.mark.parametrize("name", cases())
 def test_images_of_every_shape_are_shown_as_often_as_stated(name):
-    expected, bucket, batch_size = cases()[name]
-    visits, epochs = Visits(expected, bucket, batch_size, SEED), 400
-    found = shown(visits, epochs, len(expected)) / epochs
+    repeats, bucket, batch_size = cases()[name]
+    sampler, epochs = BatchSampler(repeats, bucket, batch_size, SEED), 400
+    found = shown(sampler, epochs, len(repeats)) / epochs
     # An epoch is whole batches, so that all are shown more often by one factor, as in a set of one shape.
-    rows = visits.steps_per_epoch * visits.batch_size
-    assert 1 <= rows / expected.sum() < 1 + (visits.batch_size + 0.5) / expected.sum()
-    stated = expected * rows / expected.sum()
+    rows = sampler.steps_per_epoch * sampler.batch_size
+    assert 1 <= rows / repeats.sum() < 1 + (sampler.batch_size + 0.5) / repeats.sum()
+    stated = repeats * rows / repeats.sum()
     buckets = np.unique(bucket)
     for number in buckets:
         own = bucket == number
-        # No shape is ahead or behind by more than a batch and one for each shape; within it no image by two visits.
-        batches = (1 + len(buckets)) * visits.batch_size
+        # No shape is ahead or behind by more than a batch and one for each shape; within it no image by two sampler.
+        batches = (1 + len(buckets)) * sampler.batch_size
         assert abs(found[own].sum() - stated[own].sum()) <= batches / epochs
-        share = found[own].sum() * expected[own] / expected[own].sum()
+        share = found[own].sum() * repeats[own] / repeats[own].sum()
         np.testing.assert_allclose(found[own], share, atol=2 * np.sqrt(epochs) / epochs)
 
 
 @pytest.mark.parametrize("name", cases())
 def test_each_pass_over_a_shape_is_shown_whole_and_once(name):
-    expected, bucket, batch_size = cases()[name]
-    visits = Visits(expected, bucket, batch_size, SEED)
+    repeats, bucket, batch_size = cases()[name]
+    sampler = BatchSampler(repeats, bucket, batch_size, SEED)
     seen: dict[int, list[tuple[int, int, int]]] = {}
-    for step in range(60 * visits.steps_per_epoch):
-        rounds, rows, occurrences = visits.batch(step)
-        assert len(rows) == visits.batch_size and len(set(bucket[rows])) == 1
+    for step in range(60 * sampler.steps_per_epoch):
+        rounds, rows, occurrences = sampler.batch(step)
+        assert len(rows) == sampler.batch_size and len(set(bucket[rows])) == 1
         seen.setdefault(bucket[rows[0]], []).extend(
             zip(rounds.tolist(), rows.tolist(), occurrences.tolist(), strict=True)
         )
@@ -64,56 +64,57 @@ def test_each_pass_over_a_shape_is_shown_whole_and_once(name):
     for number, own in seen.items():
         # So no image of a shape is shown twice with the same augmentation.
         assert len(set(own)) == len(own)
-        length = max(1, round(expected[bucket == number].sum()))
+        length = max(1, round(repeats[bucket == number].sum()))
         passed = np.bincount([each[0] for each in own])
-        batches = len(own) // visits.batch_size
+        batches = len(own) // sampler.batch_size
         # Batches of an epoch come in any order, so only the last passes may not be whole.
-        last = (batches - visits.steps_per_epoch) * visits.batch_size // length
+        last = (batches - sampler.steps_per_epoch) * sampler.batch_size // length
         assert (passed[: max(last, 0)] == length).all() and passed.max() <= length
 
 
 def test_epochs_far_on_follow_one_another():
-    expected, bucket, batch_size = cases()["fractions"]
-    visits = Visits(expected, bucket, batch_size, SEED)
-    start = 100_000 * visits.steps_per_epoch
+    repeats, bucket, batch_size = cases()["fractions"]
+    sampler = BatchSampler(repeats, bucket, batch_size, SEED)
+    start = 100_000 * sampler.steps_per_epoch
     seen = []
-    for step in range(start - 20 * visits.steps_per_epoch, start + 20 * visits.steps_per_epoch):
-        seen += zip(*(each.tolist() for each in visits.batch(step)), strict=True)
+    for step in range(start - 20 * sampler.steps_per_epoch, start + 20 * sampler.steps_per_epoch):
+        seen += zip(*(each.tolist() for each in sampler.batch(step)), strict=True)
     assert len(set(seen)) == len(seen)
 
 
 def test_a_batch_is_the_same_whatever_was_drawn_before():
-    expected, bucket, batch_size = cases()["repeated"]
-    whole = Visits(expected, bucket, batch_size, SEED)
+    repeats, bucket, batch_size = cases()["repeated"]
+    whole = BatchSampler(repeats, bucket, batch_size, SEED)
     batches = [whole.batch(step) for step in range(50)]
     for step in (49, 0, 17, 18, 3):
-        for one, other in zip(Visits(expected, bucket, batch_size, SEED).batch(step), batches[step], strict=True):
+        for one, other in zip(BatchSampler(repeats, bucket, batch_size, SEED).batch(step), batches[step], strict=True):
             np.testing.assert_array_equal(one, other)
-    others = Visits(expected, bucket, batch_size, SEED + 1)
+    others = BatchSampler(repeats, bucket, batch_size, SEED + 1)
     assert any((others.batch(step)[1] != batches[step][1]).any() for step in range(5))
 
 
 def test_a_shape_with_half_a_batch_an_epoch_comes_in_odd_and_even_epochs():
     """Scales come an epoch each, so that otherwise it would be trained at one of two alone."""
-    expected, bucket, batch_size = cases()["half a batch an epoch"]
-    visits, epochs = Visits(expected, bucket, batch_size, SEED), 200
+    repeats, bucket, batch_size = cases()["half a batch an epoch"]
+    sampler, epochs = BatchSampler(repeats, bucket, batch_size, SEED), 200
     small = [
-        step // visits.steps_per_epoch % 2
-        for step in range(epochs * visits.steps_per_epoch)
-        if bucket[visits.batch(step)[1][0]] == 1
+        step // sampler.steps_per_epoch % 2
+        for step in range(epochs * sampler.steps_per_epoch)
+        if bucket[sampler.batch(step)[1][0]] == 1
     ]
     assert abs(len(small) - epochs / 2) <= 3
     assert 0.4 < np.mean(small) < 0.6
 
 
-@pytest.mark.parametrize("expected", [np.ones(70), np.linspace(0.2, 3, 70)])
-def test_one_shape_has_each_epoch_for_itself_filled_up_with_its_first_rows(expected):
-    visits = Visits(expected, np.zeros(70, dtype=np.int64), 16, SEED)
-    length = round(expected.sum())
-    assert visits.steps_per_epoch == -(-length // 16)
-    for step in range(3 * visits.steps_per_epoch):
-        epoch, place = divmod(step, visits.steps_per_epoch)
-        rows, occurrences = epoch_visits(expected, SEED, epoch)
+@pytest.mark.parametrize("repeats", [np.ones(70), np.linspace(0.2, 3, 70)])
+def test_one_shape_has_each_epoch_for_itself_filled_up_with_its_first_rows(repeats):
+    sampler = BatchSampler(repeats, np.zeros(70, dtype=np.int64), 16, SEED)
+    length = round(repeats.sum())
+    assert sampler.steps_per_epoch == -(-length // 16)
+    for step in range(3 * sampler.steps_per_epoch):
+        epoch, place = divmod(step, sampler.steps_per_epoch)
+        rows, occurrences = epoch_visits(repeats, SEED, epoch)
         chosen = (16 * place + np.arange(16)) % length
-        for one, other in zip(visits.batch(step), (np.full(16, epoch), rows[chosen], occurrences[chosen]), strict=True):
+        wanted = np.full(16, epoch), rows[chosen], occurrences[chosen]
+        for one, other in zip(sampler.batch(step), wanted, strict=True):
             np.testing.assert_array_equal(one, other)
