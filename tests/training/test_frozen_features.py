@@ -208,7 +208,7 @@ def test_through_the_frozen_network_a_head_trains_as_on_its_features(made_cache,
         given = parts(config)
         stages.fit(config, *given)
         histories.append(rows_of(config.run_dir / "history.csv"))
-        depth = given[3].get_layer("depth")
+        depth = given[1].get_layer("depth")
         assert depth.trainable and depth.rate == 0.5
     for name in ("loss", "val_loss"):
         stored, through = ([float(row[name]) for row in rows] for rows in histories)
