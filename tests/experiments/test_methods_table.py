@@ -1,6 +1,7 @@
 """The table of methods: means and deviations over repeats, classes by thirds, nothing but test figures."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import models
 import train
 from evaluation import class_sizes
 from experiments import methods_table
+from training import model_setup
 
 
 def write(folder, macro, f1, split="test", runs=()):
@@ -67,7 +69,8 @@ def test_time_and_cost_are_those_of_all_runs_that_are_judged_together(tmp_path):
 
 def test_cost_is_read_from_what_train_says(tmp_path, capsys):
     model = models.build("cnn", (32, 32, 3), 3, mean=[0.5] * 3, std=[0.25] * 3)
-    train.show_cost(train.Config(model="cnn"), model, (32, 32, 3))
+    cache = SimpleNamespace(image_shape=(32, 32, 3), shapes=[(32, 32, 3)])
+    model_setup.show_cost(train.Config(model="cnn"), cache, model)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "train.log").write_text(capsys.readouterr().out, encoding="utf-8")
     write(tmp_path / "table" / "cnn" / "0" / "report", 0.2, [0.1] * 3, runs=[tmp_path / "run"])

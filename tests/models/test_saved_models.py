@@ -26,9 +26,8 @@ CASES = {
 def imagenet_like(path) -> None:
     """Weights of EfficientNetB0 whose `Normalization` has numbers, as ImageNet's have."""
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(None, None, 3))
-    network.get_layer("normalization").set_weights(
-        [np.array([0.5, 0.4, 0.3]), np.array([0.05, 0.04, 0.06]), np.array(0)]
-    )
+    layer = next(each for each in network.layers if isinstance(each, keras.layers.Normalization))
+    layer.set_weights([np.array([0.5, 0.4, 0.3]), np.array([0.05, 0.04, 0.06]), np.array(0)])
     network.save_weights(path)
 
 
